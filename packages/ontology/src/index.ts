@@ -1,0 +1,13 @@
+export type { BuildOptions } from "./build-resource.ts";
+export { buildResource } from "./build-resource.ts";
+export type { CompileOptions, DepthMeasure, Ontology } from "./compile.ts";
+export { compileOntology } from "./compile.ts";
+export type { OntologyErrorTag, OntologyProblem } from "./errors.ts";
+export { MAX_PROBLEMS, OntologyError } from "./errors.ts";
+export { parseObo } from "./obo.ts";
+export { parseOboGraphs } from "./obo-graphs.ts";
+export { parseOntologyGuide } from "./ontology-guide.ts";
+export type { OntologyResource } from "./resource.ts";
+export type { OntologyTerm, OntologyTerms, Synonym, SynonymScope } from "./terms.ts";
+export { isTermId, LIMITS, normalizeTermId } from "./terms.ts";
+export { validateResource } from "./validate-resource.ts";
