@@ -89,7 +89,7 @@ function weigh(distances: Float64Array, prefactor: number): { values: Float64Arr
   const exponent = Number.isFinite(gamma)
     ? (d: number) => gamma * d
     : (d: number) => -prefactor * (d / median);
-  const nearest = exponent(sorted[0]!);
+  const nearest = Math.max(exponent(sorted[0]!), -Number.MAX_VALUE);
   if (Math.exp(nearest) > 0) return { values: distances.map((d) => Math.exp(exponent(d))), underflow: false };
   return {
     values: distances.map((d) => (d === sorted[0] ? 1 : Math.exp(exponent(d) - nearest))),
