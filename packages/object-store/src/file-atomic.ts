@@ -1,0 +1,116 @@
+import { randomBytes } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { ObjectStoreError } from "./errors.ts";
+import { errorCode } from "./file-errors.ts";
+
+const TEMP_NAME = /^\.cytomesh-put-[0-9a-f]{24}\.tmp$/;
+/** A write that has not touched its temporary file for this long is dead. */
+const TEMP_MAX_AGE_MS = 24 * 60 * 60 * 1000;
+
+/** Names that the atomic writer uses while it works; listings leave them out. */
+export function isTempName(name: string): boolean {
+  return TEMP_NAME.test(name);
+}
+
+export interface AtomicWriteOptions {
+  /** Fail with `object-exists` rather than replace. */
+  ifAbsent: boolean;
+  /** For error messages. */
+  uri: string;
+}
+
+/**
+ * Writes a file so that its name shows either nothing (or what was there before) or all of the new content, also
+ * after a crash: temporary file in the same folder, fsync, rename (or hard link, which fails when the name is taken),
+ * fsync of the folder. Returns the file's stats. Throws what `node:fs` throws, and `object-exists`.
+ */
+export async function writeFileAtomically(
+  path: string,
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  options: AtomicWriteOptions,
+): Promise<BigIntStats> {
+  const folder = dirname(path);
+  await makeFolder(folder);
+  const temp = join(folder, `.cytomesh-put-${randomBytes(12).toString("hex")}.tmp`);
+  let stats: BigIntStats;
+  let moved = false;
+  try {
+    const handle = await open(temp, "wx", 0o666);
+    try {
+      for await (const chunk of chunks) await handle.writeFile(chunk);
+      await handle.sync();
+      stats = await handle.stat({ bigint: true });
+    } finally {
+      await handle.close();
+    }
+    if (options.ifAbsent) await linkNew(temp, path, stats, options.uri);
+    else {
+      await rename(temp, path);
+      moved = true;
+    }
+  } finally {
+    if (!moved) await rm(temp, { force: true });
+  }
+  await syncFolder(folder);
+  return stats;
+}
+
+async function linkNew(temp: string, path: string, stats: BigIntStats, uri: string): Promise<void> {
+  try {
+    await link(temp, path);
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (code === "ENOSYS" || code === "ENOTSUP" || code === "EOPNOTSUPP" || code === "EPERM") {
+      const message = `Creating ${uri} only if absent needs hard links, which this file system refuses (${code}).`;
+      throw new ObjectStoreError("unsupported", message, { uri, cause });
+    }
+    if (code !== "EEXIST") throw cause;
+    const there = await lstat(path, { bigint: true }).catch(() => undefined);
+    // NFS repeats a link request whose answer got lost, and then reports our own link as EEXIST.
+    if (there !== undefined && there.ino === stats.ino && there.dev === stats.dev) return;
+    if (there?.isDirectory()) throw cause;
+    throw new ObjectStoreError("object-exists", `There is already an object at ${uri}.`, { uri, cause });
+  }
+}
+
+/** `mkdir -p`, with every new entry made durable. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let at = folder; ; at = dirname(at)) {
+    await syncFolder(dirname(at));
+    if (at === first || at === dirname(at)) return;
+  }
+}
+
+/** Makes renames, links and removals in a folder durable, where the file system can. */
+export async function syncFolder(folder: string): Promise<void> {
+  let handle: FileHandle;
+  try {
+    handle = await open(folder, "r");
+  } catch (error) {
+    if (errorCode(error) === "EACCES") return; // writable but not readable: nothing to sync through
+    throw error;
+  }
+  try {
+    await handle.sync();
+  } catch (error) {
+    const code = errorCode(error) ?? "";
+    if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP", "EISDIR"].includes(code)) throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Removes the temporary files of writers that were killed long ago. Never fails: it is housekeeping. */
+export async function sweepTemps(folder: string, now: number = Date.now()): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter(isTempName)) {
+    const path = join(folder, name);
+    const stats = await lstat(path).catch(() => undefined);
+    if (stats !== undefined && now - stats.mtimeMs > TEMP_MAX_AGE_MS)
+      await rm(path, { force: true }).catch(() => {});
+  }
+}

@@ -1,0 +1,200 @@
+import { createHash, randomUUID } from "node:crypto";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import {
+  type File,
+  type FileMetadata,
+  IdempotencyStrategy,
+  Storage,
+  type StorageOptions,
+} from "@google-cloud/storage";
+import type { Backend, BackendPut, Location, OpenedObject, PutSource } from "./backend.ts";
+import { abortable, SINGLE_REQUEST_BYTES } from "./body.ts";
+import { ObjectStoreError } from "./errors.ts";
+import { pastTheEnd } from "./file-backend.ts";
+import { fromStatus, isNetworkError, objectExists, PUT_ID_KEY, unavailable } from "./remote-errors.ts";
+import type { ByteRange, GcsOptions, ObjectInfo } from "./types.ts";
+import { compareUris } from "./uri.ts";
+
+const LIST_PAGE = 1000;
+
+export function createGcsBackend(options: GcsOptions): Backend {
+  const storage = new Storage(clientOptions(options));
+  const fileOf = (at: Location): File => storage.bucket(at.bucket).file(at.key);
+
+  async function metadataOf(
+    at: Location,
+    signal: AbortSignal | undefined,
+  ): Promise<FileMetadata | undefined> {
+    try {
+      const [metadata] = await abortable(fileOf(at).getMetadata(), signal);
+      return metadata;
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+
+  return {
+    async head(at, signal) {
+      const metadata = await metadataOf(at, signal);
+      return metadata === undefined ? undefined : infoOf(at.uri, metadata);
+    },
+
+    open: (at, range, signal) => openFile(fileOf(at), at, range, signal),
+
+    async put(at, source, o) {
+      const putId = randomUUID();
+      const file = fileOf(at);
+      try {
+        await write(file, source, o, putId);
+        return infoOf(at.uri, file.metadata);
+      } catch (error) {
+        if (statusOf(error) !== 412 || !o.ifAbsent) throw error;
+        // The client repeats requests by itself: the object in the way may be the one its first sending made.
+        const there = await metadataOf(at, o.signal);
+        if (there?.metadata?.[PUT_ID_KEY] === putId) return infoOf(at.uri, there);
+        throw objectExists(at.uri, error);
+      }
+    },
+
+    async *list(at, signal) {
+      const bucket = storage.bucket(at.bucket);
+      let pageToken: string | undefined;
+      do {
+        const query = { prefix: at.key, autoPaginate: false, maxResults: LIST_PAGE };
+        const page = bucket.getFiles(pageToken === undefined ? query : { ...query, pageToken });
+        const [files, next] = await abortable(page, signal);
+        const items = files.filter((file) => !file.name.endsWith("/"));
+        yield* items
+          .map((file) => infoOf(`gs://${at.bucket}/${file.name}`, file.metadata))
+          .sort((a, b) => compareUris(a.uri, b.uri));
+        pageToken = (next as { pageToken?: string } | null)?.pageToken;
+      } while (pageToken !== undefined);
+    },
+
+    async delete(at, signal) {
+      await abortable(fileOf(at).delete({ ignoreNotFound: true }), signal);
+    },
+
+    mapError: mapGcsError,
+    async close() {},
+  };
+}
+
+function clientOptions({ apiEndpoint, projectId, authClient }: GcsOptions): StorageOptions {
+  // Every call of this package may be repeated: plain puts write the same bytes, conditional ones know their own id.
+  const options: StorageOptions = { retryOptions: { idempotencyStrategy: IdempotencyStrategy.RetryAlways } };
+  if (apiEndpoint !== undefined) options.apiEndpoint = apiEndpoint;
+  if (projectId !== undefined) options.projectId = projectId;
+  if (authClient !== undefined) options.authClient = authClient;
+  return options;
+}
+
+async function write(file: File, source: PutSource, o: BackendPut, putId: string): Promise<void> {
+  const metadata: FileMetadata = {};
+  if (o.contentType !== undefined) metadata.contentType = o.contentType;
+  if (o.ifAbsent) metadata.metadata = { [PUT_ID_KEY]: putId };
+  const preconditionOpts = o.ifAbsent ? { ifGenerationMatch: 0 } : {};
+  if (source.kind === "bytes" && source.bytes.length <= SINGLE_REQUEST_BYTES) {
+    // With the hash in the request GCS refuses damaged bytes, instead of the client removing them afterwards.
+    metadata.md5Hash = createHash("md5").update(source.bytes).digest("base64");
+    const save = file.save(source.bytes as Buffer, { resumable: false, metadata, preconditionOpts });
+    return abortable(save, o.signal);
+  }
+  const chunks = source.kind === "bytes" ? slices(source.bytes) : source.chunks;
+  // In chunks the client holds what it sends and can repeat it after a broken connection.
+  const upload = file.createWriteStream({
+    resumable: true,
+    chunkSize: SINGLE_REQUEST_BYTES,
+    metadata,
+    preconditionOpts,
+  });
+  await pipeline(
+    Readable.from(chunks, { objectMode: false }),
+    upload,
+    o.signal === undefined ? {} : { signal: o.signal },
+  );
+}
+
+function* slices(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += SINGLE_REQUEST_BYTES)
+    yield bytes.subarray(at, at + SINGLE_REQUEST_BYTES);
+}
+
+interface MediaResponse {
+  statusCode: number;
+  headers: Record<string, string | undefined>;
+}
+
+/** Starts the download and waits for the answer's headers, so that a missing object is an error here and now. */
+function openFile(
+  file: File,
+  at: Location,
+  range: ByteRange | undefined,
+  signal: AbortSignal | undefined,
+): Promise<OpenedObject> {
+  const bytes = range === undefined ? {} : { start: range.start, end: range.end - 1 };
+  // Stored bytes, also where an object was stored compressed: sizes and ranges then mean what `head` says.
+  const source = file.createReadStream({ ...bytes, decompress: false });
+  const opened = new Promise<OpenedObject>((resolve, reject) => {
+    source.once("error", (error: unknown) => {
+      const beyond = range !== undefined && statusOf(error) === 416;
+      reject(beyond ? pastTheEnd(at.uri, range, undefined, error) : error);
+    });
+    source.once("response", ({ statusCode, headers }: MediaResponse) => {
+      if (statusCode >= 300) return; // the error event follows, with the body's message
+      const length =
+        headers["content-encoding"] === undefined ? Number(headers["content-length"]) : Number.NaN;
+      resolve({ source, length: Number.isNaN(length) ? undefined : length });
+    });
+    source.read(0); // the request goes out when somebody reads
+  });
+  return abortable(opened, signal).catch((error: unknown) => {
+    source.destroy();
+    throw error;
+  });
+}
+
+function infoOf(uri: string, { size, generation, updated, timeCreated }: FileMetadata): ObjectInfo {
+  const time = updated ?? timeCreated;
+  return {
+    uri,
+    size: Number(size ?? 0),
+    etag: String(generation ?? ""),
+    lastModified: time === undefined ? new Date() : new Date(time),
+  };
+}
+
+/** The client puts an HTTP status in `code`, `status` or `response.status`, as a number or as text. */
+function statusOf(error: unknown): number | undefined {
+  const { code, status, response } = (error ?? {}) as {
+    code?: unknown;
+    status?: unknown;
+    response?: unknown;
+  };
+  for (const value of [code, status, (response as { status?: unknown } | undefined)?.status]) {
+    const number = typeof value === "number" ? value : Number.parseInt(String(value ?? ""), 10);
+    if (number >= 400 && number < 600) return number;
+  }
+  return undefined;
+}
+
+export function mapGcsError(error: unknown, uri: string): Error | undefined {
+  const message = error instanceof Error ? error.message : "";
+  if (message.includes("Could not load the default credentials")) {
+    const hint = `No Google credentials for ${uri}; set GOOGLE_APPLICATION_CREDENTIALS or pass an authClient.`;
+    return new ObjectStoreError("unauthenticated", hint, { uri, cause: error });
+  }
+  if ((error as { code?: unknown } | undefined)?.code === "CONTENT_DOWNLOAD_MISMATCH") {
+    const hint = `The bytes received for ${uri} do not have the stored checksum; try again.`;
+    return new ObjectStoreError("corrupt-transfer", hint, { uri, cause: error });
+  }
+  const status = statusOf(error);
+  if (status === 404 && /bucket does not exist/i.test(message)) {
+    return new ObjectStoreError("bucket-not-found", `There is no bucket for ${uri}.`, { uri, cause: error });
+  }
+  const mapped = status === undefined ? undefined : fromStatus(status, uri, error);
+  if (mapped !== undefined) return mapped;
+  return isNetworkError(error) ? unavailable(uri, error) : undefined;
+}

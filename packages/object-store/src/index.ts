@@ -1,0 +1,20 @@
+export type { ObjectStoreErrorTag } from "./errors.ts";
+export { OBJECT_STORE_ERRORS, ObjectStoreError } from "./errors.ts";
+export type { GetJsonOptions, LocalFileOptions, PutJsonOptions } from "./helpers.ts";
+export { getJson, putJson, sha256Of, withLocalFile } from "./helpers.ts";
+export { createObjectStore } from "./object-store.ts";
+export type {
+  ByteRange,
+  CallOptions,
+  GcsOptions,
+  GetOptions,
+  ObjectBody,
+  ObjectInfo,
+  ObjectStore,
+  ObjectStoreOptions,
+  PutOptions,
+  S3Options,
+  StreamOptions,
+} from "./types.ts";
+export type { ObjectScheme, ParsedUri } from "./uri.ts";
+export { joinUri, parseUri, toUri } from "./uri.ts";

@@ -1,0 +1,256 @@
+import { createHash } from "node:crypto";
+import { type FileHandle, open } from "node:fs/promises";
+import { resolve } from "node:path";
+import { Readable } from "node:stream";
+import { pathToFileURL } from "node:url";
+import type { Backend, Location } from "./backend.ts";
+import { type BodyFailure, prepareBody } from "./body.ts";
+import { ObjectStoreError } from "./errors.ts";
+import { writeFileAtomically } from "./file-atomic.ts";
+import { createFileBackend, pastTheEnd } from "./file-backend.ts";
+import { mapFsError } from "./file-errors.ts";
+import { rootGuard } from "./file-roots.ts";
+import { type ReadContext, readAll, toReadable } from "./read.ts";
+import type {
+  ByteRange,
+  ObjectBody,
+  ObjectInfo,
+  ObjectStore,
+  ObjectStoreOptions,
+  PutOptions,
+} from "./types.ts";
+import { formatUri, type ObjectScheme, parseUri } from "./uri.ts";
+
+const DEFAULT_MAX_BYTES = 2 * 1024 ** 3;
+const COPY_BYTES = 1024 * 1024;
+
+/**
+ * A store for `file://`, `s3://` and `gs://` URIs. The SDK of a scheme is loaded when a URI of that scheme is first
+ * used, so a process that only uses files never loads any.
+ */
+export function createObjectStore(options: ObjectStoreOptions = {}): ObjectStore {
+  const files: Backend = createFileBackend(rootGuard(options.fileRoots));
+  const remotes = new Map<ObjectScheme, Promise<Backend>>();
+  let closed = false;
+
+  function backendOf(scheme: ObjectScheme): Backend | Promise<Backend> {
+    if (closed)
+      throw new ObjectStoreError("store-closed", "This object store was closed; create another one.");
+    if (scheme === "file") return files;
+    let backend = remotes.get(scheme);
+    if (backend === undefined) {
+      backend =
+        scheme === "s3"
+          ? import("./s3-backend.ts").then((module) => module.createS3Backend(options.s3 ?? {}))
+          : import("./gcs-backend.ts").then((module) => module.createGcsBackend(options.gcs ?? {}));
+      remotes.set(scheme, backend);
+    }
+    return backend;
+  }
+
+  /** Runs one call against the right backend, with every error turned into an ObjectStoreError. */
+  async function call<T>(
+    uri: string,
+    signal: AbortSignal | undefined,
+    fn: (backend: Backend, at: Location) => Promise<T>,
+  ): Promise<T> {
+    const at = objectAt(uri);
+    const backend = await backendOf(at.scheme);
+    try {
+      signal?.throwIfAborted();
+      backend.check?.(at);
+      return await fn(backend, at);
+    } catch (error) {
+      throw asStoreError(backend, at.uri, signal, error);
+    }
+  }
+
+  async function openObject(uri: string, range: ByteRange | undefined, signal: AbortSignal | undefined) {
+    checkRange(uri, range);
+    return call(uri, signal, async (backend, at) => {
+      const context: ReadContext = {
+        uri: at.uri,
+        signal,
+        toError: (error) => asStoreError(backend, at.uri, signal, error),
+      };
+      return { opened: await backend.open(at, range, signal), context };
+    });
+  }
+
+  async function put(uri: string, body: ObjectBody, o: PutOptions, size?: number): Promise<ObjectInfo> {
+    const { ifAbsent = false, contentType, signal } = o;
+    const failure: BodyFailure = {};
+    try {
+      return await call(uri, signal, async (backend, at) => {
+        const prepared = await prepareBody(body, size, signal, failure);
+        try {
+          return await backend.put(at, prepared.source, { ifAbsent, contentType, signal });
+        } finally {
+          prepared.release();
+        }
+      });
+    } catch (error) {
+      throw failure.thrown !== undefined && !signal?.aborted ? failure.thrown.error : error;
+    }
+  }
+
+  const store: ObjectStore = {
+    head: (uri, o = {}) => call(uri, o.signal, (backend, at) => backend.head(at, o.signal)),
+
+    async get(uri, { range, signal, maxBytes = DEFAULT_MAX_BYTES } = {}) {
+      if (range !== undefined && range.start === range.end) return emptyRange(store, uri, range, signal);
+      const { opened, context } = await openObject(uri, range, signal);
+      return readAll(opened, maxBytes, context);
+    },
+
+    async stream(uri, { range, signal } = {}) {
+      if (range !== undefined && range.start === range.end) {
+        return Readable.from([await emptyRange(store, uri, range, signal)], { objectMode: false });
+      }
+      const { opened, context } = await openObject(uri, range, signal);
+      return toReadable(opened, context);
+    },
+
+    put: (uri, body, o = {}) => put(uri, body, o),
+
+    async putFile(uri, localPath, o = {}) {
+      const path = resolve(localPath);
+      const local = pathToFileURL(path).href;
+      const handle = await localCall(local, () => open(path, "r"));
+      try {
+        const stats = await localCall(local, () => handle.stat());
+        if (!stats.isFile())
+          throw new ObjectStoreError("path-conflict", `${local} is not a file.`, { uri: local });
+        return await put(uri, fileChunks(handle, stats.size, local), o, stats.size);
+      } finally {
+        await handle.close();
+      }
+    },
+
+    async download(uri, localPath, { signal } = {}) {
+      const path = resolve(localPath);
+      const local = pathToFileURL(path).href;
+      const { opened, context } = await openObject(uri, undefined, signal);
+      const source = toReadable(opened, context);
+      const hash = createHash("sha256");
+      let size = 0;
+      async function* hashed(): AsyncGenerator<Uint8Array> {
+        for await (const chunk of source as AsyncIterable<Uint8Array>) {
+          hash.update(chunk);
+          size += chunk.length;
+          yield chunk;
+        }
+      }
+      try {
+        await localCall(local, () => writeFileAtomically(path, hashed(), { ifAbsent: false, uri: local }));
+      } finally {
+        source.destroy();
+      }
+      return { size, sha256: hash.digest("hex") };
+    },
+
+    async *list(prefixUri, { signal } = {}) {
+      const parsed = parseUri(prefixUri);
+      const at = { ...parsed, uri: formatUri(parsed) };
+      const backend = await backendOf(at.scheme);
+      try {
+        signal?.throwIfAborted();
+        yield* backend.list(at, signal);
+      } catch (error) {
+        throw asStoreError(backend, at.uri, signal, error);
+      }
+    },
+
+    delete: (uri, o = {}) => call(uri, o.signal, (backend, at) => backend.delete(at, o.signal)),
+
+    localPath(uri) {
+      const at = objectAt(uri);
+      if (at.scheme !== "file") return undefined;
+      try {
+        files.check?.(at);
+      } catch (error) {
+        throw asStoreError(files, at.uri, undefined, error);
+      }
+      return at.key;
+    },
+
+    async close() {
+      closed = true;
+      for (const backend of remotes.values()) await (await backend).close();
+      remotes.clear();
+    },
+  };
+  return store;
+}
+
+function objectAt(uri: string): Location {
+  const parsed = parseUri(uri);
+  const at = { ...parsed, uri: formatUri(parsed) };
+  if (parsed.key === "" || parsed.key.endsWith("/")) {
+    const message = `${at.uri} names ${parsed.key === "" ? "a bucket" : "a folder"}; expected the URI of one object.`;
+    throw new ObjectStoreError("invalid-uri", message, { uri: at.uri });
+  }
+  return at;
+}
+
+function checkRange(uri: string, range: ByteRange | undefined): void {
+  if (range === undefined) return;
+  const { start, end } = range;
+  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && end >= start) return;
+  const message = `Expected whole numbers with 0 <= start <= end for ${uri}, found [${start}, ${end}).`;
+  throw new ObjectStoreError("invalid-range", message, { uri });
+}
+
+/** HTTP cannot ask for no bytes, so an empty range only checks that the object reaches that far. */
+async function emptyRange(
+  store: ObjectStore,
+  uri: string,
+  range: ByteRange,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  checkRange(uri, range);
+  const info = await store.head(uri, { signal });
+  if (info === undefined)
+    throw new ObjectStoreError("object-not-found", `There is no object at ${uri}.`, { uri });
+  if (range.start > info.size) throw pastTheEnd(uri, range, info.size);
+  return new Uint8Array();
+}
+
+async function* fileChunks(handle: FileHandle, size: number, local: string): AsyncGenerator<Uint8Array> {
+  let seen = 0;
+  const chunks: AsyncIterable<Uint8Array> = handle.createReadStream({
+    highWaterMark: COPY_BYTES,
+    autoClose: false,
+  });
+  for await (const chunk of chunks) {
+    seen += chunk.length;
+    yield chunk;
+  }
+  if (seen === size) return;
+  const message = `${local} had ${size} bytes and gave ${seen}: it changed while it was read; nothing was stored.`;
+  throw new ObjectStoreError("source-changed", message, { uri: local });
+}
+
+/** For the local side of a transfer. */
+async function localCall<T>(local: string, fn: () => Promise<T>): Promise<T> {
+  try {
+    return await fn();
+  } catch (error) {
+    throw error instanceof ObjectStoreError ? error : (mapFsError(error, local) ?? error);
+  }
+}
+
+function asStoreError(backend: Backend, uri: string, signal: AbortSignal | undefined, error: unknown): Error {
+  if (error instanceof ObjectStoreError) return error;
+  if (signal?.aborted) {
+    return new ObjectStoreError("cancelled", `The call for ${uri} was cancelled.`, {
+      uri,
+      cause: signal.reason,
+    });
+  }
+  const why = error instanceof Error ? error.message : String(error);
+  return (
+    backend.mapError(error, uri) ??
+    new ObjectStoreError("internal", `Unexpected failure at ${uri}: ${why}`, { uri, cause: error })
+  );
+}
