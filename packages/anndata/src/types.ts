@@ -1,0 +1,178 @@
+/** Rows of a sparse matrix. Row `r` holds entries `indptr[r] … indptr[r + 1] - 1`. */
+export interface CsrRows {
+  nRows: number;
+  nCols: number;
+  /** nRows + 1 offsets into `indices` and `data`, starting at 0. */
+  indptr: Float64Array;
+  /** Column of each entry: ascending within a row, each column at most once. */
+  indices: Int32Array;
+  data: Float32Array | Float64Array;
+}
+
+export type NumberDtype =
+  | "int8"
+  | "uint8"
+  | "int16"
+  | "uint16"
+  | "int32"
+  | "uint32"
+  | "int64"
+  | "uint64"
+  | "float32"
+  | "float64";
+
+/** 64-bit integers and half floats arrive as Float64Array; integers beyond ±2^53 are refused, never rounded. */
+export type NumberArray =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array;
+
+/** One column of obs or var. */
+export type Column =
+  | CategoricalColumn
+  | { kind: "string"; values: (string | null)[] }
+  | {
+      kind: "number";
+      dtype: NumberDtype;
+      values: NumberArray;
+      /** 1 = missing. */
+      mask?: Uint8Array;
+    }
+  | {
+      kind: "boolean";
+      values: Uint8Array;
+      /** 1 = missing. */
+      mask?: Uint8Array;
+    };
+
+export interface CategoricalColumn {
+  kind: "categorical";
+  /** Index into `categories`; -1 = missing. */
+  codes: Int32Array;
+  /** Numeric and boolean categories are turned into strings, booleans as "True" / "False". */
+  categories: string[];
+  ordered: boolean;
+}
+
+/** obs or var: read one column at a time, nothing is kept. */
+export interface DataFrame {
+  readonly length: number;
+  /** Name of the index in the file; "_index" when it has none. */
+  readonly indexName: string;
+  index(): string[];
+  readonly columnNames: string[];
+  /** Throws AnnDataError "not-found" for a name that `columnNames` does not list. */
+  column(name: string): Column;
+  has(name: string): boolean;
+}
+
+/** X, raw.X or a layer, in whatever layout the file has; always read as CSR rows. */
+export interface Matrix {
+  readonly format: "csr" | "csc" | "dense";
+  /** dtype of the values on disk, for example "float32". */
+  readonly dtype: string;
+  /** [rows, columns] */
+  readonly shape: [number, number];
+  /** Entries stored in the file (duplicates counted); undefined for a dense matrix. */
+  readonly nnz: number | undefined;
+  /** Rows `start` (inclusive) to `end` (exclusive). Zeros of a dense matrix are dropped; stored zeros of a sparse one are kept. */
+  rows(start: number, end: number): CsrRows;
+  batches(batchRows: number): Generator<{ start: number; rows: CsrRows }>;
+}
+
+export interface AnnData {
+  readonly path: string;
+  readonly nObs: number;
+  readonly nVar: number;
+  readonly obs: DataFrame;
+  readonly var: DataFrame;
+  readonly x: Matrix | undefined;
+  readonly raw: { var: DataFrame; x: Matrix } | undefined;
+  /** Matrices are opened on first use. */
+  readonly layers: ReadonlyMap<string, Matrix>;
+  readonly obsmKeys: string[];
+  /** Row-major. Data frames and sparse entries of obsm are refused with "unsupported". */
+  obsm(key: string): { data: Float32Array | Float64Array; shape: [number, number] };
+  /** `uns` as plain JSON: numbers that are not finite become null, big arrays a `{ shape, dtype }` summary, cycles are cut. */
+  uns(): unknown;
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+export interface OpenOptions {
+  /** Largest array that one call may hold, in bytes; default 1 GiB. */
+  maxBytes?: number;
+}
+
+/** Rows come in order and sum up to `shape[0]`. */
+export interface CsrStream {
+  shape: [number, number];
+  batches: Iterable<CsrRows>;
+}
+
+export interface FrameInput {
+  index: string[];
+  indexName?: string;
+  columns: Record<string, Column>;
+}
+
+export type JsonLike =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly string[]
+  | readonly number[]
+  | readonly boolean[]
+  | NumberArray
+  | { [key: string]: JsonLike };
+
+export interface H5adInput {
+  x?: CsrRows | CsrStream;
+  obs: FrameInput;
+  var: FrameInput;
+  uns?: Record<string, JsonLike>;
+  /** Row-major, shape[0] = number of obs. */
+  obsm?: Record<string, { data: Float32Array; shape: [number, number] }>;
+  layers?: Record<string, CsrRows>;
+}
+
+export interface WriteOptions {
+  /** Default "gzip". */
+  compression?: "gzip" | "none";
+  /** Deflate level 1–9, default 4. */
+  level?: number;
+  /** dtype of X on disk, default "float32". */
+  xDtype?: "float32" | "float64" | "int32";
+}
+
+/**
+ * "minimal": the file can be read and its names are unique.
+ * "counts": minimal, and X (or raw.X, see `ValidationProblem.where`) holds finite, non-negative integers.
+ */
+export type ValidationProfile = "minimal" | "counts";
+
+export type ValidationCode =
+  | "unreadable"
+  | "missing_x"
+  | "no_cells"
+  | "no_genes"
+  | "duplicate_obs_name"
+  | "duplicate_var_name"
+  | "empty_name"
+  | "wrong_length"
+  | "not_finite"
+  | "negative_count"
+  | "non_integer_count";
+
+export interface ValidationProblem {
+  code: ValidationCode;
+  /** Path inside the file, for example "X" or "obs/louvain". */
+  where: string;
+  message: string;
+}
