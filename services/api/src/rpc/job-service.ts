@@ -1,0 +1,51 @@
+import type { JobService } from "@cytomesh/contracts/jobs/v1/job_service";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { throwViolations } from "../errors.ts";
+import type { Jobs } from "../services/jobs/jobs.ts";
+import { itemStateName, jobStateName, toJob, toJobItem } from "./job-messages.ts";
+
+export interface JobServiceDeps {
+  readonly jobs: Jobs;
+}
+
+/** JobService of `jobs/v1/job_service.proto`. */
+export function createJobServiceImpl(deps: JobServiceDeps): ServiceImpl<typeof JobService> {
+  const { jobs } = deps;
+  return {
+    async createJob(request) {
+      const { job, created } = await jobs.create(request);
+      return { job: toJob(job), created };
+    },
+    async getJob(request) {
+      return { job: toJob(await jobs.get(request.id)) };
+    },
+    async listJobs(request) {
+      const states = knownStates(request.states, jobStateName);
+      const page = await jobs.list({ ...request, states });
+      return { jobs: page.entries.map(toJob), nextPageToken: page.nextPageToken };
+    },
+    async listJobItems(request) {
+      const states = knownStates(request.states, itemStateName);
+      const page = await jobs.listItems({ ...request, states });
+      const items = page.entries.map((item) => toJobItem({ ...item, checkpoint: new Uint8Array() }));
+      return { items, nextPageToken: page.nextPageToken };
+    },
+    async *watchJob(request, context) {
+      for await (const job of jobs.watch(request.id, context.signal)) yield { job: toJob(job) };
+    },
+    async cancelJob(request) {
+      return { job: toJob(await jobs.cancel(request.id)) };
+    },
+  };
+}
+
+function knownStates<S, N extends string>(states: readonly S[], nameOf: (state: S) => N | undefined): N[] {
+  const names = states.map((state) => nameOf(state));
+  throwViolations(
+    "the request",
+    names.flatMap((name, i) =>
+      name === undefined ? [{ field: `states[${i}]`, description: `no state has the number ${states[i]}` }] : [],
+    ),
+  );
+  return names.filter((name) => name !== undefined);
+}
