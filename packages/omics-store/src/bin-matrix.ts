@@ -1,0 +1,141 @@
+import { OmicsStoreError } from "./errors.ts";
+import type { CsrRowsLike } from "./types.ts";
+
+/** The matrix of one bin while its rows arrive in any order. */
+export interface BinMatrix {
+  /** Where row p may write: starts[p]..starts[p + 1), sized by the stored non-zeros. */
+  starts: Float64Array;
+  /** Values written in row p, −1 until the row came. */
+  lengths: Int32Array;
+  indices: Int32Array;
+  data: Float32Array;
+}
+
+export function createBinMatrix(nnz: Int32Array): BinMatrix {
+  const starts = new Float64Array(nnz.length + 1);
+  for (let i = 0; i < nnz.length; i++) starts[i + 1] = starts[i]! + nnz[i]!;
+  const total = starts[nnz.length]!;
+  return {
+    starts,
+    lengths: new Int32Array(nnz.length).fill(-1),
+    indices: new Int32Array(total),
+    data: new Float32Array(total),
+  };
+}
+
+/** From the features of one ingest to schema columns: `columns[feature id − start]` is a column, or −1 for a gene outside the schema. */
+export interface FeatureMap {
+  start: number;
+  columns: Int32Array;
+}
+
+/** Scratch of one extraction: a dense row and the set of columns it holds. */
+export interface RowScratch {
+  sums: Float64Array;
+  present: Uint32Array;
+}
+
+export const createScratch = (nCols: number): RowScratch => ({
+  sums: new Float64Array(nCols),
+  present: new Uint32Array(Math.ceil(nCols / 32)),
+});
+
+/**
+ * Writes one stored list into row `p`, columns ascending, repeated columns summed in float64 and rounded to float32 once.
+ * The straight copy serves ingests in schema order; the first column out of order sends the row through the scratch.
+ * Throws `corrupt` for a feature id outside the ingest or a list longer than recorded.
+ */
+export function placeRow(
+  matrix: BinMatrix,
+  p: number,
+  list: { ids: Int32Array; counts: Int32Array | Float32Array; from: number; length: number },
+  map: FeatureMap,
+  scratch: RowScratch,
+): void {
+  const { ids, counts, from, length } = list;
+  const base = matrix.starts[p]!;
+  if (length > matrix.starts[p + 1]! - base || matrix.lengths[p] !== -1)
+    throw new OmicsStoreError(
+      "corrupt",
+      `a cell's list has ${length} entries, more than its nnz, or it came twice`,
+    );
+  const { columns, start } = map;
+  const { indices, data } = matrix;
+  let written = 0;
+  let last = -1;
+  for (let k = from; k < from + length; k++) {
+    const column = columns[ids[k]! - start];
+    if (column === undefined)
+      throw new OmicsStoreError(
+        "corrupt",
+        `feature id ${ids[k]} is outside its ingest (${start} + ${columns.length})`,
+      );
+    if (column === -1) continue;
+    if (column <= last) {
+      matrix.lengths[p] = placeUnordered(matrix, base, list, map, scratch);
+      return;
+    }
+    indices[base + written] = column;
+    data[base + written++] = counts[k]!;
+    last = column;
+  }
+  matrix.lengths[p] = written;
+}
+
+function placeUnordered(
+  matrix: BinMatrix,
+  base: number,
+  list: { ids: Int32Array; counts: Int32Array | Float32Array; from: number; length: number },
+  map: FeatureMap,
+  { sums, present }: RowScratch,
+): number {
+  for (let k = list.from; k < list.from + list.length; k++) {
+    const column = map.columns[list.ids[k]! - map.start];
+    if (column === undefined)
+      throw new OmicsStoreError("corrupt", `feature id ${list.ids[k]} is outside its ingest`);
+    if (column === -1) continue;
+    sums[column]! += list.counts[k]!;
+    present[column >>> 5]! |= 1 << (column & 31);
+  }
+  let written = 0;
+  for (let w = 0; w < present.length; w++) {
+    let bits = present[w]!;
+    if (bits === 0) continue;
+    present[w] = 0;
+    while (bits !== 0) {
+      const low = bits & -bits;
+      const column = (w << 5) + 31 - Math.clz32(low);
+      bits ^= low;
+      const sum = Math.fround(sums[column]!);
+      sums[column] = 0;
+      if (sum === 0) continue;
+      matrix.indices[base + written] = column;
+      matrix.data[base + written++] = sum;
+    }
+  }
+  return written;
+}
+
+/** Closes the gaps that genes outside the schema left, in place. The result shares the matrix's memory. */
+export function compactRows(matrix: BinMatrix, nCols: number): CsrRowsLike {
+  const nRows = matrix.lengths.length;
+  const indptr = new Float64Array(nRows + 1);
+  let end = 0;
+  for (let p = 0; p < nRows; p++) {
+    const from = matrix.starts[p]!;
+    const length = matrix.lengths[p]!;
+    if (from !== end) {
+      matrix.indices.copyWithin(end, from, from + length);
+      matrix.data.copyWithin(end, from, from + length);
+    }
+    end += length;
+    indptr[p + 1] = end;
+  }
+  return {
+    nRows,
+    nCols,
+    indptr,
+    indices: matrix.indices.subarray(0, end),
+    data: matrix.data.subarray(0, end),
+  };
+}

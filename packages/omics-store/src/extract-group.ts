@@ -1,0 +1,257 @@
+import { join } from "node:path";
+import { type DuckDBDataChunk, type DuckDBResult, DuckDBVarCharVector } from "@duckdb/node-api";
+import {
+  type BinMatrix,
+  compactRows,
+  createBinMatrix,
+  type FeatureMap,
+  placeRow,
+  type RowScratch,
+} from "./bin-matrix.ts";
+import { columnSink, sliceColumn } from "./column-sink.ts";
+import { ASSIGNMENTS } from "./curriculum.ts";
+import { type Duck, guarded } from "./duck.ts";
+import { OmicsStoreError } from "./errors.ts";
+import type { Ingest } from "./ingests.ts";
+import { quoteIdentifier, readParquet } from "./sql.ts";
+import type { BinData, CurriculumBin, CurriculumManifest, ObsColumn } from "./types.ts";
+import { viewBigInts, viewInts, viewLists } from "./vectors.ts";
+
+export interface ExtractContext {
+  duck: Duck;
+  curriculumDir: string;
+  manifest: CurriculumManifest;
+  ingests: Ingest[];
+  nCols: number;
+  maps: Map<string, FeatureMap>;
+  columnOf: Map<string, number>;
+  scratch: RowScratch;
+  signal: AbortSignal | undefined;
+}
+
+/** Cells of one ingest that a group needs: `slots[cell id − first]` is the row in the group + 1, 0 for cells not wanted. */
+export interface IngestPart {
+  ingest: Ingest;
+  first: number;
+  last: number;
+  slots: Int32Array;
+  cells: number;
+}
+
+export interface Group {
+  bins: CurriculumBin[];
+  /** First group row of every bin, and the number of rows. */
+  offsets: number[];
+  cellIds: Float64Array;
+  obs: [string, ObsColumn][];
+  matrices: BinMatrix[];
+  parts: IngestPart[];
+}
+
+/** Reads the assignments of the group's bins: ids, obs, row sizes, and where each ingest's cells go. */
+export async function openGroup(context: ExtractContext, bins: CurriculumBin[]): Promise<Group> {
+  const { manifest, duck, curriculumDir } = context;
+  const total = bins.reduce((sum, b) => sum + b.cells, 0);
+  const offsets = [0];
+  for (const { cells } of bins) offsets.push(offsets.at(-1)! + cells);
+  const offsetOf = new Map(bins.map((b, i) => [b.bin, offsets[i]!]));
+  const sinks = manifest.obsColumns.map((c) =>
+    columnSink(c, {
+      categories: c.categorical ? manifest.categories[c.name] : undefined,
+      nullable: c.nullable,
+    }),
+  );
+  const cellIds = new Float64Array(total);
+  const nnz = new Int32Array(total);
+  const cellsOf = new Map<string, { id: number; row: number }[]>();
+  const extra = manifest.obsColumns.map((c) => `, ${quoteIdentifier(c.column)}`).join("");
+  // Bins in the requested order, so that rows arrive in group order.
+  const order = `list_position([${bins.map((b) => b.bin).join(", ")}], extract_bin)`;
+  const result = await duck.stream(
+    `SELECT extract_bin, position, cell_id, ingest_id, nnz${extra} FROM ${readParquet([join(curriculumDir, ASSIGNMENTS)])}
+     WHERE extract_bin IN (${bins.map((b) => b.bin).join(", ")}) ORDER BY ${order}, position`,
+  );
+  let row = 0;
+  await eachChunk(context.signal, result, (chunk) => {
+    const [binOf, position, ids, sizes] = [
+      viewInts(chunk, 0),
+      viewInts(chunk, 1),
+      viewBigInts(chunk, 2),
+      viewInts(chunk, 4),
+    ];
+    const ingestOf = chunk.getColumnVector(3);
+    if (!(ingestOf instanceof DuckDBVarCharVector)) throw badAssignments(curriculumDir);
+    for (let i = 0; i < chunk.rowCount; i++, row++) {
+      if (row >= total || offsetOf.get(binOf[i]!)! + position[i]! !== row)
+        throw badAssignments(curriculumDir);
+      const id = Number(ids[i]);
+      cellIds[row] = id;
+      nnz[row] = sizes[i]!;
+      const ingestId = ingestOf.getItem(i) ?? "";
+      const cells = cellsOf.get(ingestId);
+      if (cells) cells.push({ id, row });
+      else cellsOf.set(ingestId, [{ id, row }]);
+    }
+    sinks.forEach((sink, c) => {
+      sink.take(chunk, 5 + c);
+    });
+  });
+  if (row !== total) throw badAssignments(curriculumDir);
+  return {
+    bins,
+    offsets,
+    cellIds,
+    obs: manifest.obsColumns.map((c, i) => [c.name, sinks[i]!.finish()]),
+    matrices: bins.map((bin, i) => createBinMatrix(nnz.subarray(offsets[i]!, offsets[i]! + bin.cells))),
+    parts: context.ingests.flatMap((ingest) => ingestPart(ingest, cellsOf.get(ingest.manifest.ingestId))),
+  };
+}
+
+const badAssignments = (dir: string): OmicsStoreError =>
+  new OmicsStoreError(
+    "corrupt",
+    `${join(dir, ASSIGNMENTS)} contradicts its manifest; prepare the curriculum again`,
+  );
+
+function ingestPart(ingest: Ingest, cells: { id: number; row: number }[] | undefined): IngestPart[] {
+  if (cells === undefined) return [];
+  let first = Number.POSITIVE_INFINITY;
+  let last = 0;
+  for (const { id } of cells) {
+    first = Math.min(first, id);
+    last = Math.max(last, id);
+  }
+  const { cellIdStart, cells: count, ingestId } = ingest.manifest;
+  if (first < cellIdStart || last >= cellIdStart + count)
+    throw new OmicsStoreError(
+      "corrupt",
+      `cells ${first}..${last} are assigned to ingest ${ingestId}, which has not all of them`,
+    );
+  const slots = new Int32Array(last - first + 1);
+  for (const { id, row } of cells) slots[id - first] = row + 1;
+  return [{ ingest, first, last, slots, cells: cells.length }];
+}
+
+/** Streams one ingest's lists into the group's matrices. Files without wanted cells are not opened. */
+export async function dealRows(
+  context: ExtractContext,
+  group: Group,
+  part: IngestPart,
+  onCells: (cells: number) => void,
+): Promise<void> {
+  const { ingest, first, last, slots } = part;
+  const paths = partFiles(part);
+  const map = await featureMap(context, ingest);
+  const rowBin = new Int32Array(group.cellIds.length);
+  for (let i = 0; i < group.bins.length; i++) rowBin.fill(i, group.offsets[i]!, group.offsets[i + 1]!);
+  const result = await context.duck.stream(
+    `SELECT cell_id, feature_ids, counts FROM ${readParquet(paths)} WHERE cell_id BETWEEN ${first} AND ${last}`,
+  );
+  let dealt = 0;
+  await eachChunk(context.signal, result, (chunk) => {
+    const ids = viewBigInts(chunk, 0);
+    const features = viewLists(chunk, 1, "int32");
+    const counts = viewLists(chunk, 2, ingest.manifest.countsType);
+    const before = dealt;
+    for (let i = 0; i < chunk.rowCount; i++) {
+      const row = slots[Number(ids[i]) - first]! - 1;
+      if (row < 0) continue;
+      const bin = rowBin[row]!;
+      const list = {
+        ids: features.items as Int32Array,
+        counts: counts.items,
+        from: features.entries[4 * i]!,
+        length: features.entries[4 * i + 2]!,
+      };
+      if (counts.entries[4 * i] !== list.from || counts.entries[4 * i + 2] !== list.length)
+        throw new OmicsStoreError("corrupt", `cell ${ids[i]}: feature_ids and counts differ in length`);
+      placeRow(group.matrices[bin]!, row - group.offsets[bin]!, list, map, context.scratch);
+      dealt++;
+    }
+    onCells(dealt - before);
+  });
+  if (dealt !== part.cells)
+    throw new OmicsStoreError(
+      "corrupt",
+      `ingest ${ingest.manifest.ingestId}: ${part.cells} cells were expected in its files, found ${dealt}; fetch it again`,
+    );
+}
+
+/** Cell files are in id order, so the manifest's row counts say which of them hold first..last. */
+function partFiles({ ingest, first, last, slots }: IngestPart): string[] {
+  const { manifest, dir } = ingest;
+  const paths: string[] = [];
+  let from = manifest.cellIdStart;
+  for (const file of manifest.files) {
+    if (!file.name.startsWith("cells-")) continue;
+    const to = from + file.rows;
+    if (
+      from <= last &&
+      to > first &&
+      slots.subarray(Math.max(0, from - first), to - first).some((s) => s > 0)
+    )
+      paths.push(join(dir, file.name));
+    from = to;
+  }
+  return paths;
+}
+
+async function featureMap(context: ExtractContext, ingest: Ingest): Promise<FeatureMap> {
+  const { manifest, dir } = ingest;
+  const known = context.maps.get(manifest.ingestId);
+  if (known) return known;
+  const columns = new Int32Array(manifest.features).fill(-1);
+  const result = await context.duck.stream(
+    `SELECT var_position, feature FROM ${readParquet([join(dir, "features.parquet")])}`,
+  );
+  await eachChunk(context.signal, result, (chunk) => {
+    const position = viewInts(chunk, 0);
+    const feature = chunk.getColumnVector(1);
+    for (let i = 0; i < chunk.rowCount; i++)
+      columns[position[i]!] = context.columnOf.get(String(feature.getItem(i))) ?? -1;
+  });
+  const map = { start: manifest.featureIdStart, columns };
+  context.maps.set(manifest.ingestId, map);
+  return map;
+}
+
+/**
+ * Runs `use` on every chunk while DuckDB prepares the next one. Views into a chunk live as long as it does; `rowCount` is read again
+ * after `use` to keep it alive until then.
+ */
+async function eachChunk(
+  signal: AbortSignal | undefined,
+  result: DuckDBResult,
+  use: (chunk: DuckDBDataChunk) => void,
+): Promise<void> {
+  let chunk = await guarded(signal, () => result.fetchChunk());
+  while (chunk !== null && chunk.rowCount > 0) {
+    const next = guarded(signal, () => result.fetchChunk());
+    next.catch(() => undefined); // awaited below, unless `use` throws first
+    try {
+      use(chunk);
+    } catch (error) {
+      await next.catch(() => undefined); // the connection must be idle before it is closed
+      throw error;
+    }
+    if (chunk.rowCount < 0) break;
+    chunk = await next;
+  }
+}
+
+/** The finished bin `i` of a group; its matrix is handed over and forgotten. */
+export function finishBin(context: ExtractContext, group: Group, i: number): BinData {
+  const bin = group.bins[i]!;
+  const from = group.offsets[i]!;
+  const to = group.offsets[i + 1]!;
+  const rows = compactRows(group.matrices[i]!, context.nCols);
+  group.matrices[i] = createBinMatrix(new Int32Array(0));
+  const cellIds = group.cellIds.subarray(from, to);
+  return {
+    bin: bin.bin,
+    cellIds,
+    index: Array.from(cellIds, String),
+    rows,
+    obs: Object.fromEntries(group.obs.map(([name, column]) => [name, sliceColumn(column, from, to)])),
+  };
+}

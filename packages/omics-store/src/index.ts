@@ -1,0 +1,32 @@
+export { countCells, readColumns } from "./count-cells.ts";
+export { readCurriculum, readFeatures } from "./curriculum.ts";
+export { OmicsStoreError, type OmicsStoreErrorTag } from "./errors.ts";
+export { type ExtractOptions, type ExtractProgress, extractBins } from "./extract.ts";
+export {
+  type Filter,
+  type FilterOp,
+  type FilterParam,
+  type FilterValue,
+  filterOps,
+  filterToSql,
+  parseFilters,
+} from "./filters.ts";
+export { farmFingerprint } from "./fingerprint.ts";
+export { farmFingerprintIds } from "./fingerprint-ids.ts";
+export {
+  createIngestWriter,
+  type IngestBatch,
+  type IngestWriter,
+  type IngestWriterOptions,
+} from "./ingest-writer.ts";
+export { builtInColumns, type Ingest, openIngest } from "./ingests.ts";
+export { type MeasuredGenes, readMeasuredGenes } from "./measured-genes.ts";
+export { type PrepareOptions, prepareCurriculum } from "./prepare.ts";
+export {
+  type DistinctValue,
+  distinctValues,
+  type ObsRows,
+  type ReadObsOptions,
+  readObs,
+} from "./read-obs.ts";
+export type * from "./types.ts";

@@ -1,0 +1,153 @@
+/** Rows of a CSR matrix. `indices` are columns in 0..nCols−1, `data[k]` belongs to `indices[k]`; `indptr` has nRows + 1 entries. */
+export interface CsrRowsLike {
+  nRows: number;
+  nCols: number;
+  indptr: Float64Array;
+  indices: Int32Array;
+  data: Float32Array | Float64Array;
+}
+
+/** int64 and uint64 columns come as Float64Array of safe integers. */
+export type NumberArray =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array;
+
+export type NumberDtype =
+  | "int8"
+  | "uint8"
+  | "int16"
+  | "uint16"
+  | "int32"
+  | "uint32"
+  | "int64"
+  | "uint64"
+  | "float32"
+  | "float64";
+
+/** One obs or var column. `mask[i] = 1` means row i is missing; categorical code −1 and string `null` mean the same. */
+export type ObsColumn =
+  | { kind: "categorical"; codes: Int32Array; categories: string[]; ordered: boolean }
+  | { kind: "string"; values: (string | null)[] }
+  | { kind: "number"; dtype: NumberDtype; values: NumberArray; mask?: Uint8Array }
+  | { kind: "boolean"; values: Uint8Array; mask?: Uint8Array };
+
+/** string → VARCHAR, int → BIGINT, float → DOUBLE (NaN is stored as NULL), bool → BOOLEAN. */
+export type ObsType = "string" | "int" | "float" | "bool";
+
+export interface ColumnType {
+  name: string;
+  type: ObsType;
+}
+
+/** What the caller of the writer declares. Order is kept. */
+export type ObsField = ColumnType;
+
+/** A column as the manifest records it: `source` is the name in the input, `name` the one used in requests, `column` the one in the files. */
+export interface StoredField extends ColumnType {
+  source: string;
+  column: string;
+}
+
+export interface FileEntry {
+  name: string;
+  rows: number;
+  bytes: number;
+  sha256: string;
+}
+
+export interface IngestProvenance {
+  sourceUri: string;
+  sha256: string;
+  [key: string]: string | number | boolean | null;
+}
+
+/** `manifest.json` of one ingest. Its presence is what makes the ingest visible. */
+export interface IngestManifest {
+  version: 1;
+  ingestId: string;
+  source: IngestProvenance;
+  cells: number;
+  nnz: number;
+  features: number;
+  cellIdStart: number;
+  featureIdStart: number;
+  obsSchema: StoredField[];
+  featureColumns: StoredField[];
+  countsType: CountsType;
+  rowGroupCells: number;
+  files: FileEntry[];
+  createdBy: string;
+}
+
+export type CountsType = "int32" | "float32";
+
+export interface CurriculumRequest {
+  /** JSON object `{"column__op": value}`; `{}` selects every cell. */
+  filters: unknown;
+  /** Ordered feature schema: the columns of every bin. */
+  features: string[];
+  /** Cells per bin, 1..2^31−1. */
+  binSize: number;
+  /** Bins never mix two values of these columns. */
+  binKeys?: string[];
+  /** Added to the cell id before the fingerprint; a safe integer. */
+  seed: number;
+  obsColumns: string[];
+  /** A string column with more distinct values than this stays a string column. Default 2000. */
+  categoryLimit?: number;
+}
+
+export interface CurriculumColumn extends ColumnType {
+  /** Name inside assignments.parquet. */
+  column: string;
+  /** Whether any selected cell has no value. */
+  nullable: boolean;
+  /** Whether `categories` has this column. */
+  categorical: boolean;
+}
+
+export interface CurriculumBin {
+  bin: number;
+  cells: number;
+  /** Stored non-zeros of these cells over all genes of their ingests: an upper bound for the bin's matrix. */
+  nnz: number;
+  /** Key values joined with "##"; null is the group of cells with a missing key. Absent without binKeys. */
+  key?: string | null;
+}
+
+export interface CurriculumManifest {
+  version: 1;
+  cells: number;
+  nnz: number;
+  binSize: number;
+  bins: CurriculumBin[];
+  lastBinCells: number;
+  seed: number;
+  filters: Record<string, unknown>;
+  binKeys: string[];
+  categoryLimit: number;
+  obsColumns: CurriculumColumn[];
+  /** Sorted by UTF-8 bytes (code point order), no null. */
+  categories: Record<string, string[]>;
+  ingests: { ingestId: string; cells: number; manifestSha256: string }[];
+  features: { count: number; sha256: string };
+  files: { name: string; bytes: number; sha256: string }[];
+  createdBy: string;
+}
+
+/** One training bin, in rank order. Views into larger buffers: copy what outlives the callback. */
+export interface BinData {
+  bin: number;
+  cellIds: Float64Array;
+  /** Decimal cell ids, the obs index. */
+  index: string[];
+  /** Columns in schema order, indices ascending in every row, no explicit zero. */
+  rows: CsrRowsLike;
+  obs: Record<string, ObsColumn>;
+}

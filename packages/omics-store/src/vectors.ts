@@ -1,0 +1,118 @@
+import type { DuckDBDataChunk } from "@duckdb/node-api";
+import duckdb, { type Vector } from "@duckdb/node-bindings";
+
+/*
+ * Bulk access to DuckDB's vectors. node-api's own setters go element by element (and its string setter stops at U+0000); these copy
+ * whole typed arrays. A view returned by a reader dies with its chunk: keep the chunk referenced until the view was last used.
+ */
+
+export const VECTOR_ROWS = 2048;
+
+export const vectorOf = (chunk: DuckDBDataChunk, column: number): Vector =>
+  duckdb.data_chunk_get_vector(chunk.chunk, column);
+
+type FixedArray = Int32Array | Float32Array | Float64Array | BigInt64Array | BigUint64Array | Uint8Array;
+
+function copyInto(vector: Vector, values: FixedArray, count: number): void {
+  if (count === 0) return;
+  const bytes = count * values.BYTES_PER_ELEMENT;
+  duckdb.copy_data_to_vector(vector, 0, values.buffer as ArrayBuffer, values.byteOffset, bytes);
+}
+
+/** Copies `count` values; `nulls` (one byte per row, 1 = NULL) is applied when it holds any. */
+export function fillFixed(vector: Vector, values: FixedArray, count: number, nulls?: Uint8Array): void {
+  copyInto(vector, values, count);
+  if (nulls !== undefined) fillNulls(vector, nulls, count);
+}
+
+export function fillNulls(vector: Vector, nulls: Uint8Array, count: number): void {
+  if (nulls.subarray(0, count).indexOf(1) < 0) return;
+  const bits = new Uint8Array(Math.ceil(count / 64) * 8).fill(0xff);
+  for (let i = 0; i < count; i++) if (nulls[i] === 1) bits[i >> 3]! &= ~(1 << (i & 7));
+  duckdb.vector_ensure_validity_writable(vector);
+  duckdb.copy_data_to_vector_validity(vector, 0, bits.buffer as ArrayBuffer, 0, bits.byteLength);
+}
+
+/** UTF-8 strings; `null` is NULL. */
+export function fillStrings(vector: Vector, count: number, at: (row: number) => Uint8Array | null): void {
+  const nulls = new Uint8Array(count);
+  for (let i = 0; i < count; i++) {
+    const bytes = at(i);
+    if (bytes === null) nulls[i] = 1;
+    else duckdb.vector_assign_string_element_len(vector, i, bytes);
+  }
+  fillNulls(vector, nulls, count);
+}
+
+/** Lists laid end to end in `items`; list i is `items[ends[i−1] .. ends[i])`. */
+export function fillLists(
+  vector: Vector,
+  items: Int32Array | Float32Array,
+  ends: Float64Array,
+  count: number,
+): void {
+  const entries = new BigUint64Array(count * 2);
+  let start = 0;
+  for (let i = 0; i < count; i++) {
+    const end = ends[i]!;
+    entries[2 * i] = BigInt(start);
+    entries[2 * i + 1] = BigInt(end - start);
+    start = end;
+  }
+  duckdb.list_vector_reserve(vector, start);
+  duckdb.list_vector_set_size(vector, start);
+  copyInto(duckdb.list_vector_get_child(vector), items, start);
+  copyInto(vector, entries, count * 2);
+}
+
+export interface ListView<T> {
+  /** uint32 words: the offset of list i is at 4·i, its length at 4·i + 2 (a chunk's child never reaches 2^32). */
+  entries: Uint32Array;
+  items: T;
+}
+
+function bytesOf(vector: Vector, bytes: number): Uint8Array {
+  return bytes === 0 ? new Uint8Array(0) : duckdb.vector_get_data(vector, bytes);
+}
+
+export function viewLists(
+  chunk: DuckDBDataChunk,
+  column: number,
+  type: "int32" | "float32",
+): ListView<Int32Array | Float32Array> {
+  const vector = vectorOf(chunk, column);
+  const heads = bytesOf(vector, chunk.rowCount * 16);
+  const length = duckdb.list_vector_get_size(vector);
+  const child = bytesOf(duckdb.list_vector_get_child(vector), length * 4);
+  const items =
+    type === "int32"
+      ? new Int32Array(child.buffer, child.byteOffset, length)
+      : new Float32Array(child.buffer, child.byteOffset, length);
+  return { entries: new Uint32Array(heads.buffer, heads.byteOffset, chunk.rowCount * 4), items };
+}
+
+export function viewBigInts(chunk: DuckDBDataChunk, column: number): BigInt64Array {
+  const data = bytesOf(vectorOf(chunk, column), chunk.rowCount * 8);
+  return new BigInt64Array(data.buffer, data.byteOffset, chunk.rowCount);
+}
+
+export function viewDoubles(chunk: DuckDBDataChunk, column: number): Float64Array {
+  const data = bytesOf(vectorOf(chunk, column), chunk.rowCount * 8);
+  return new Float64Array(data.buffer, data.byteOffset, chunk.rowCount);
+}
+
+export function viewInts(chunk: DuckDBDataChunk, column: number): Int32Array {
+  const data = bytesOf(vectorOf(chunk, column), chunk.rowCount * 4);
+  return new Int32Array(data.buffer, data.byteOffset, chunk.rowCount);
+}
+
+export function viewBooleans(chunk: DuckDBDataChunk, column: number): Uint8Array {
+  return bytesOf(vectorOf(chunk, column), chunk.rowCount);
+}
+
+/** Which rows are NULL. */
+export function nullTest(chunk: DuckDBDataChunk, column: number): (row: number) => boolean {
+  const words = Math.ceil(chunk.rowCount / 64);
+  const bits: Uint8Array | null = duckdb.vector_get_validity(vectorOf(chunk, column), words * 8);
+  return bits ? (row) => (bits[row >> 3]! & (1 << (row & 7))) === 0 : () => false;
+}
