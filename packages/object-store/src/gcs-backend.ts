@@ -8,18 +8,20 @@ import {
   Storage,
   type StorageOptions,
 } from "@google-cloud/storage";
-import type { Backend, BackendPut, Location, OpenedObject, PutSource } from "./backend.ts";
+import type { Backend, BackendPut, Location, PutSource } from "./backend.ts";
 import { abortable, SINGLE_REQUEST_BYTES } from "./body.ts";
 import { ObjectStoreError } from "./errors.ts";
 import { pastTheEnd } from "./file-backend.ts";
+import { downloadTransport, openDownload } from "./gcs-download.ts";
 import { fromStatus, isNetworkError, objectExists, PUT_ID_KEY, unavailable } from "./remote-errors.ts";
-import type { ByteRange, GcsOptions, ObjectInfo } from "./types.ts";
+import type { GcsOptions, ObjectInfo } from "./types.ts";
 import { compareUris } from "./uri.ts";
 
 const LIST_PAGE = 1000;
 
 export function createGcsBackend(options: GcsOptions): Backend {
   const storage = new Storage(clientOptions(options));
+  const transport = downloadTransport(storage, options.authClient !== undefined);
   const fileOf = (at: Location): File => storage.bucket(at.bucket).file(at.key);
 
   async function metadataOf(
@@ -41,7 +43,15 @@ export function createGcsBackend(options: GcsOptions): Backend {
       return metadata === undefined ? undefined : infoOf(at.uri, metadata);
     },
 
-    open: (at, range, signal) => openFile(fileOf(at), at, range, signal),
+    async open(at, range, signal) {
+      try {
+        return await openDownload(storage, transport, at, range, signal);
+      } catch (error) {
+        throw range !== undefined && statusOf(error) === 416
+          ? pastTheEnd(at.uri, range, undefined, error)
+          : error;
+      }
+    },
 
     async put(at, source, o) {
       const putId = randomUUID();
@@ -87,7 +97,10 @@ function clientOptions({ apiEndpoint, projectId, authClient }: GcsOptions): Stor
   const options: StorageOptions = { retryOptions: { idempotencyStrategy: IdempotencyStrategy.RetryAlways } };
   if (apiEndpoint !== undefined) options.apiEndpoint = apiEndpoint;
   if (projectId !== undefined) options.projectId = projectId;
-  if (authClient !== undefined) options.authClient = authClient;
+  if (authClient !== undefined) {
+    options.authClient = authClient;
+    options.useAuthWithCustomEndpoint = true;
+  }
   return options;
 }
 
@@ -120,40 +133,6 @@ async function write(file: File, source: PutSource, o: BackendPut, putId: string
 function* slices(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += SINGLE_REQUEST_BYTES)
     yield bytes.subarray(at, at + SINGLE_REQUEST_BYTES);
-}
-
-interface MediaResponse {
-  statusCode: number;
-  headers: Record<string, string | undefined>;
-}
-
-/** Starts the download and waits for the answer's headers, so that a missing object is an error here and now. */
-function openFile(
-  file: File,
-  at: Location,
-  range: ByteRange | undefined,
-  signal: AbortSignal | undefined,
-): Promise<OpenedObject> {
-  const bytes = range === undefined ? {} : { start: range.start, end: range.end - 1 };
-  // Stored bytes, also where an object was stored compressed: sizes and ranges then mean what `head` says.
-  const source = file.createReadStream({ ...bytes, decompress: false });
-  const opened = new Promise<OpenedObject>((resolve, reject) => {
-    source.once("error", (error: unknown) => {
-      const beyond = range !== undefined && statusOf(error) === 416;
-      reject(beyond ? pastTheEnd(at.uri, range, undefined, error) : error);
-    });
-    source.once("response", ({ statusCode, headers }: MediaResponse) => {
-      if (statusCode >= 300) return; // the error event follows, with the body's message
-      const length =
-        headers["content-encoding"] === undefined ? Number(headers["content-length"]) : Number.NaN;
-      resolve({ source, length: Number.isNaN(length) ? undefined : length });
-    });
-    source.read(0); // the request goes out when somebody reads
-  });
-  return abortable(opened, signal).catch((error: unknown) => {
-    source.destroy();
-    throw error;
-  });
 }
 
 function infoOf(uri: string, { size, generation, updated, timeCreated }: FileMetadata): ObjectInfo {

@@ -173,7 +173,14 @@ function infoOf(
   size: number | undefined,
   time: Date | undefined,
 ): ObjectInfo {
-  return { uri, size: size ?? 0, etag: (etag ?? "").replaceAll('"', ""), lastModified: time ?? new Date() };
+  // Listings of some stores have milliseconds where HTTP dates have seconds; one object has one time.
+  const seconds = Math.floor((time ?? new Date()).getTime() / 1000);
+  return {
+    uri,
+    size: size ?? 0,
+    etag: (etag ?? "").replaceAll('"', ""),
+    lastModified: new Date(seconds * 1000),
+  };
 }
 
 function decodeListedKey(key: string): string {

@@ -93,7 +93,7 @@ export interface S3Options {
 }
 
 export interface GcsOptions {
-  /** For emulators; the client sends no credentials to a custom endpoint. */
+  /** For emulators and proxies; no credentials go there unless `authClient` is given too. */
   apiEndpoint?: string | undefined;
   projectId?: string | undefined;
   authClient?: StorageOptions["authClient"] | undefined;
