@@ -1,0 +1,97 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { withLock } from "./file-lock.mjs";
+import { LaunchError, runNpm } from "./npm.mjs";
+
+const PACKAGED = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64", "win-x64"];
+
+/** Whether this Node runs the sources: ^22.22 or >=24 (type stripping without a flag; odd releases in between are not supported). */
+export function isSupported(version) {
+  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number);
+  return (major === 22 && minor >= 22) || major >= 24;
+}
+
+/** Flags the chosen Node needs to be as quiet as Node 24: 22.x still calls parts of what we use experimental. */
+export function quietFlags(version) {
+  return version.replace(/^v/, "").startsWith("22.") ? ["--disable-warning=ExperimentalWarning"] : [];
+}
+
+export function cacheDir(env = process.env) {
+  return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "cytomesh");
+}
+
+function packagePlatform() {
+  const name = `${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+  if (PACKAGED.includes(name)) return name;
+  throw new LaunchError(
+    `Node ${process.versions.node} is too old (22.22 or newer in 22.x, or 24 and newer, is needed), and there is no packaged Node for ${name}: install Node 24 and run again.`,
+  );
+}
+
+function versionOf(nodePath) {
+  try {
+    return execFileSync(nodePath, ["--version"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+async function install(target, platform, version) {
+  const parent = join(target, "..");
+  mkdirSync(parent, { recursive: true });
+  const temp = mkdtempSync(join(parent, ".installing-"));
+  try {
+    const spec = `node-${platform}@${version}`;
+    console.error(
+      `cytomesh: Node ${process.versions.node} is too old here, installing Node ${version} into ${target} (once) …`,
+    );
+    await runNpm(process.execPath, ["install", "--prefix", temp, "--no-save", "--ignore-scripts", spec], {
+      cwd: temp,
+      what: `installing Node ${version}`,
+    });
+    const installed = versionOf(binaryIn(temp, platform));
+    if (installed !== `v${version}`)
+      throw new LaunchError(
+        `the packaged Node ${version} does not run on this system (it needs glibc 2.28 or newer on Linux): install Node 24 and run again.`,
+      );
+    // The rename makes it visible all at once: a cache folder that exists is complete, whatever was killed before.
+    renameSync(temp, target);
+  } finally {
+    rmSync(temp, { recursive: true, force: true });
+  }
+}
+
+function binaryIn(dir, platform) {
+  return join(
+    dir,
+    "node_modules",
+    `node-${platform}`,
+    "bin",
+    platform.startsWith("win") ? "node.exe" : "node",
+  );
+}
+
+/**
+ * The Node to run everything with: this one when it is new enough, else `pinned` from the per-user cache, installed from npm when missing.
+ * @returns {Promise<{path: string, version: string}>}
+ */
+export async function findNode(pinned) {
+  if (isSupported(process.versions.node)) return { path: process.execPath, version: process.versions.node };
+  const platform = packagePlatform();
+  const target = join(cacheDir(), `node-${pinned}-${platform}`);
+  const path = binaryIn(target, platform);
+  if (!existsSync(path)) {
+    const waiting = () => console.error("cytomesh: another launcher is installing Node, waiting for it …");
+    await withLock(
+      `${target}.lock`,
+      async () => existsSync(path) || install(target, platform, pinned),
+      waiting,
+    );
+  }
+  return { path, version: pinned };
+}
