@@ -1,5 +1,5 @@
-import type { JobService } from "@cytomesh/contracts/jobs/v1/job_service";
 import type { ServiceImpl } from "@connectrpc/connect";
+import type { JobService } from "@cytomesh/contracts/jobs/v1/job_service";
 import { throwViolations } from "../errors.ts";
 import type { Jobs } from "../services/jobs/jobs.ts";
 import { itemStateName, jobStateName, toJob, toJobItem } from "./job-messages.ts";
@@ -44,7 +44,9 @@ function knownStates<S, N extends string>(states: readonly S[], nameOf: (state: 
   throwViolations(
     "the request",
     names.flatMap((name, i) =>
-      name === undefined ? [{ field: `states[${i}]`, description: `no state has the number ${states[i]}` }] : [],
+      name === undefined
+        ? [{ field: `states[${i}]`, description: `no state has the number ${states[i]}` }]
+        : [],
     ),
   );
   return names.filter((name) => name !== undefined);

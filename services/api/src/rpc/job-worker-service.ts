@@ -1,6 +1,6 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import type { JobWorkerService } from "@cytomesh/contracts/jobs/v1/job_worker_service";
 import type { ServiceImpl } from "@connectrpc/connect";
+import type { JobWorkerService } from "@cytomesh/contracts/jobs/v1/job_worker_service";
 import { type FieldViolation, throwViolations } from "../errors.ts";
 import type { AttemptOutcome, Jobs } from "../services/jobs/jobs.ts";
 import { fromJobError, fromJobProgress, itemStateName, toJob, toJobItem } from "./job-messages.ts";
@@ -31,7 +31,10 @@ export function createJobWorkerServiceImpl(deps: JobWorkerServiceDeps): ServiceI
       const items = request.items.map((item, i) => {
         const state = itemStateName(item.state);
         if (state === undefined)
-          violations.push({ field: `items[${i}].state`, description: `no item state has the number ${item.state}` });
+          violations.push({
+            field: `items[${i}].state`,
+            description: `no item state has the number ${item.state}`,
+          });
         return {
           key: item.key,
           state: state ?? "pending",
