@@ -1,0 +1,87 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { isTaggedError, tagOf } from "@cytomesh/rpc";
+
+/** Why an attempt failed, as the job's row keeps it. */
+export interface Failure {
+  readonly reason: string;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+/** Thrown by a handler that knows how its failure should be reported. */
+export class JobFailure extends Error {
+  readonly tag: string;
+  readonly grpcCode = "failed_precondition";
+  readonly httpStatus = 400;
+  readonly retryable: boolean;
+  /** What there is of a result although the job failed. */
+  readonly partialResult: unknown;
+
+  constructor(
+    tag: string,
+    message: string,
+    options: { retryable?: boolean; partialResult?: unknown; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = "JobFailure";
+    this.tag = tag;
+    this.retryable = options.retryable ?? false;
+    this.partialResult = options.partialResult;
+  }
+}
+
+/** gRPC codes after which the same attempt may succeed later. Everything else would fail the same way again. */
+const transientCodes = new Set([
+  "unavailable",
+  "aborted",
+  "deadline_exceeded",
+  "resource_exhausted",
+  "internal",
+  "unknown",
+]);
+const transientConnectCodes = new Set([
+  Code.Unavailable,
+  Code.Aborted,
+  Code.DeadlineExceeded,
+  Code.ResourceExhausted,
+  Code.Internal,
+  Code.Unknown,
+]);
+
+/** Node's error codes of a network or a machine that may recover. */
+const transientSystemCodes = new Set([
+  "ECONNRESET",
+  "ECONNREFUSED",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EAI_AGAIN",
+  "EMFILE",
+  "ENFILE",
+  "EBUSY",
+]);
+
+/** Tell a passing failure from one that would repeat, and word it for a person. */
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof JobFailure)
+    return { reason: error.tag, message: error.message, retryable: error.retryable };
+  if (error instanceof ConnectError)
+    return {
+      reason: tagOf(error) ?? (Code[error.code] ?? "unknown").replace(/(?<!^)([A-Z])/g, "-$1").toLowerCase(),
+      message: error.rawMessage,
+      retryable: transientConnectCodes.has(error.code),
+    };
+  if (isTaggedError(error))
+    return { reason: error.tag, message: error.message, retryable: transientCodes.has(error.grpcCode) };
+  if (error instanceof Error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOSPC")
+      return { reason: "disk-full", message: `the disk is full: ${error.message}`, retryable: true };
+    return {
+      reason: "internal",
+      message: error.message === "" ? error.name : error.message,
+      // A bug repeats, but so may a passing fault look; a few bounded attempts cost little.
+      retryable: code === undefined || transientSystemCodes.has(code),
+    };
+  }
+  return { reason: "internal", message: String(error), retryable: true };
+}
