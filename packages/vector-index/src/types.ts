@@ -46,6 +46,8 @@ export interface BuildOptions {
 export interface OpenOptions {
   /** Threads of one search; default 1. */
   readonly threads?: number;
+  /** A filter that keeps at most this many vectors is answered exactly even by an HNSW index; default 50,000. */
+  readonly exactBelow?: number;
   readonly signal?: AbortSignal;
 }
 
