@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
@@ -37,9 +37,11 @@ if (!found) {
     });
 
   describeEventBus("JetStream bus", () => open(), WINDOW_MS);
-  crashTests(open, shared);
-  settingsTests(open, shared);
-  restartTests(found.path, dir);
+  describe("JetStream bus in trouble", { concurrency: true }, () => {
+    crashTests(open, shared);
+    settingsTests(open, shared);
+    restartTests(found.path, dir);
+  });
 }
 
 function crashTests(

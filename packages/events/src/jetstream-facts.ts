@@ -9,7 +9,11 @@ import { type DeliveryFacts, sendWorking, settleDelivery } from "./jetstream-wir
 import { ensureConsumer, type JetStreamParts } from "./jetstream-work.ts";
 import type { Fact, FactSubscription } from "./types.ts";
 
-const FACT_ACK_WAIT_MS = 30_000;
+/**
+ * Short, because a durable's facts come one at a time: after a server crash, whose last acknowledgements may be lost though the
+ * facts are not, nothing else is delivered until this has passed.
+ */
+const FACT_ACK_WAIT_MS = 5000;
 /** Facts fetched ahead of a live handler. */
 const LIVE_AHEAD = 256;
 /** A live consumer whose process died is removed by the server after this. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -67,25 +67,39 @@ async function writeLease(file: string, lease: Lease): Promise<void> {
   await rename(`${file}.${process.pid}`, file);
 }
 
+async function holderOf(lock: string): Promise<number> {
+  return Number(await readFile(lock, "utf8").catch(() => ""));
+}
+
+async function tryLock(lock: string): Promise<boolean> {
+  try {
+    await writeFile(lock, String(process.pid), { flag: "wx" });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
 /** Runs `action` while no other process does the same in this folder. A lock whose holder is dead is taken over. */
 async function exclusively<T>(lock: string, action: () => Promise<T>): Promise<T> {
   const giveUpAt = performance.now() + JOIN_MS;
-  for (;;) {
-    try {
-      const handle = await open(lock, "wx");
-      await handle.writeFile(String(process.pid));
-      await handle.close();
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      const holder = Number(await readFile(lock, "utf8").catch(() => ""));
-      if (holder > 0 && !isAlive(holder)) await rm(lock, { force: true });
-      else if (performance.now() > giveUpAt) {
-        throw new EventsError(
-          "server_start",
-          `another process (${holder}) has held ${lock} for ${JOIN_MS / 1000} s; end it or remove the file`,
-        );
-      } else await sleep(50);
+  for (let tookOver = false; ; ) {
+    if (await tryLock(lock)) {
+      if (!tookOver) break;
+      // Two may have found the dead holder at once, and the slower removed the lock of the quicker.
+      await sleep(100);
+      if ((await holderOf(lock)) === process.pid) break;
+    }
+    const holder = await holderOf(lock);
+    tookOver = holder > 0 && !isAlive(holder);
+    if (tookOver) {
+      await rm(lock, { force: true });
+    } else if (performance.now() > giveUpAt) {
+      const held = `another process (${holder}) has held ${lock} for ${JOIN_MS / 1000} s`;
+      throw new EventsError("server_start", `${held}; end it or remove the file`);
+    } else {
+      await sleep(50);
     }
   }
   try {
