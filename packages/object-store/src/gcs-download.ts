@@ -1,7 +1,8 @@
-import { pipeline, Readable } from "node:stream";
-import { HashStreamValidator, type Storage } from "@google-cloud/storage";
+import { pipeline, Readable, Transform } from "node:stream";
+import type { Storage } from "@google-cloud/storage";
 import { PassThroughClient } from "google-auth-library";
 import type { Location, OpenedObject } from "./backend.ts";
+import { crc32c, crc32cBase64 } from "./crc32c.ts";
 import { ObjectStoreError } from "./errors.ts";
 import type { ByteRange } from "./types.ts";
 
@@ -49,16 +50,31 @@ export async function openDownload(
     });
   }
   const length = Number(response.headers.get("content-length") ?? Number.NaN);
-  const source = range === undefined ? checked(body, response.headers) : body;
+  const source = range === undefined ? checked(body, response.headers, at.uri) : body;
   return { source, length: Number.isNaN(length) ? undefined : length };
 }
 
 /** Whole objects are held to their stored CRC-32C; GCS has no checksum for a range. */
-function checked(body: Readable, headers: Headers): Readable {
-  const crc32cExpected = /crc32c=([^,\s]+)/.exec(headers.get("x-goog-hash") ?? "")?.[1];
-  const encoding = headers.get("x-goog-stored-content-encoding") ?? "identity";
-  const asStored = encoding === (headers.get("content-encoding") ?? "identity");
-  if (crc32cExpected === undefined || !asStored) return body;
-  const validator = new HashStreamValidator({ crc32c: true, crc32cExpected });
-  return pipeline(body, validator, () => {}); // the validator carries the error to its reader
+function checked(body: Readable, headers: Headers, uri: string): Readable {
+  const expected = /crc32c=([^,\s]+)/.exec(headers.get("x-goog-hash") ?? "")?.[1];
+  const stored = headers.get("x-goog-stored-content-encoding") ?? "identity";
+  const asStored = stored === (headers.get("content-encoding") ?? "identity");
+  if (expected === undefined || !asStored) return body;
+  let crc = 0;
+  const check = new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      crc = crc32c(chunk, crc);
+      done(null, chunk);
+    },
+    flush(done) {
+      const found = crc32cBase64(crc);
+      done(found === expected ? null : damaged(uri, expected, found));
+    },
+  });
+  return pipeline(body, check, () => {}); // `check` carries the error to its reader
+}
+
+export function damaged(uri: string, expected: string, found: string): ObjectStoreError {
+  const message = `The bytes of ${uri} changed on the way: CRC-32C ${expected} expected, ${found} found; try again.`;
+  return new ObjectStoreError("corrupt-transfer", message, { uri });
 }

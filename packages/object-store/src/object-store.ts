@@ -1,15 +1,10 @@
-import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
-import { resolve } from "node:path";
 import { Readable } from "node:stream";
-import { pathToFileURL } from "node:url";
 import type { Backend, Location } from "./backend.ts";
 import { type BodyFailure, prepareBody } from "./body.ts";
 import { ObjectStoreError } from "./errors.ts";
-import { writeFileAtomically } from "./file-atomic.ts";
 import { createFileBackend, pastTheEnd } from "./file-backend.ts";
-import { mapFsError } from "./file-errors.ts";
 import { rootGuard } from "./file-roots.ts";
+import { saveStream, withFileBody } from "./local-copy.ts";
 import { type ReadContext, readAll, toReadable } from "./read.ts";
 import type {
   ByteRange,
@@ -22,7 +17,6 @@ import type {
 import { formatUri, type ObjectScheme, parseUri } from "./uri.ts";
 
 const DEFAULT_MAX_BYTES = 2 * 1024 ** 3;
-const COPY_BYTES = 1024 * 1024;
 
 /**
  * A store for `file://`, `s3://` and `gs://` URIs. The SDK of a scheme is loaded when a URI of that scheme is first
@@ -113,40 +107,11 @@ export function createObjectStore(options: ObjectStoreOptions = {}): ObjectStore
 
     put: (uri, body, o = {}) => put(uri, body, o),
 
-    async putFile(uri, localPath, o = {}) {
-      const path = resolve(localPath);
-      const local = pathToFileURL(path).href;
-      const handle = await localCall(local, () => open(path, "r"));
-      try {
-        const stats = await localCall(local, () => handle.stat());
-        if (!stats.isFile())
-          throw new ObjectStoreError("path-conflict", `${local} is not a file.`, { uri: local });
-        return await put(uri, fileChunks(handle, stats.size, local), o, stats.size);
-      } finally {
-        await handle.close();
-      }
-    },
+    putFile: (uri, localPath, o = {}) => withFileBody(localPath, (body, size) => put(uri, body, o, size)),
 
     async download(uri, localPath, { signal } = {}) {
-      const path = resolve(localPath);
-      const local = pathToFileURL(path).href;
       const { opened, context } = await openObject(uri, undefined, signal);
-      const source = toReadable(opened, context);
-      const hash = createHash("sha256");
-      let size = 0;
-      async function* hashed(): AsyncGenerator<Uint8Array> {
-        for await (const chunk of source as AsyncIterable<Uint8Array>) {
-          hash.update(chunk);
-          size += chunk.length;
-          yield chunk;
-        }
-      }
-      try {
-        await localCall(local, () => writeFileAtomically(path, hashed(), { ifAbsent: false, uri: local }));
-      } finally {
-        source.destroy();
-      }
-      return { size, sha256: hash.digest("hex") };
+      return saveStream(toReadable(opened, context), localPath);
     },
 
     async *list(prefixUri, { signal } = {}) {
@@ -214,30 +179,6 @@ async function emptyRange(
     throw new ObjectStoreError("object-not-found", `There is no object at ${uri}.`, { uri });
   if (range.start > info.size) throw pastTheEnd(uri, range, info.size);
   return new Uint8Array();
-}
-
-async function* fileChunks(handle: FileHandle, size: number, local: string): AsyncGenerator<Uint8Array> {
-  let seen = 0;
-  const chunks: AsyncIterable<Uint8Array> = handle.createReadStream({
-    highWaterMark: COPY_BYTES,
-    autoClose: false,
-  });
-  for await (const chunk of chunks) {
-    seen += chunk.length;
-    yield chunk;
-  }
-  if (seen === size) return;
-  const message = `${local} had ${size} bytes and gave ${seen}: it changed while it was read; nothing was stored.`;
-  throw new ObjectStoreError("source-changed", message, { uri: local });
-}
-
-/** For the local side of a transfer. */
-async function localCall<T>(local: string, fn: () => Promise<T>): Promise<T> {
-  try {
-    return await fn();
-  } catch (error) {
-    throw error instanceof ObjectStoreError ? error : (mapFsError(error, local) ?? error);
-  }
 }
 
 function asStoreError(backend: Backend, uri: string, signal: AbortSignal | undefined, error: unknown): Error {

@@ -1,19 +1,23 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { crc32cBase64 } from "./crc32c.ts";
+import { crc32c, crc32cBase64 } from "../crc32c.ts";
 
 /** The part of the GCS JSON API that the backend uses, in memory, for tests. */
 export interface FakeGcs {
   apiEndpoint: string;
   /** `METHOD path?query` of every request so far. */
   requests: string[];
+  /** The Authorization header of every request. */
+  authorizations: (string | undefined)[];
   /** Objects by `bucket/name`. */
   objects: Map<string, StoredObject>;
   /** Sees each request after it took effect; returning true cuts the connection instead of answering. */
   dropAnswer: (request: IncomingMessage) => boolean;
   /** Changes what a download sends, for transfer damage. */
   damage: (bytes: Uint8Array) => Uint8Array;
+  /** Changes what an upload stores. */
+  damageUpload: (bytes: Buffer) => void;
   pageSize: number;
   stop(): Promise<void>;
 }
@@ -21,7 +25,8 @@ export interface FakeGcs {
 interface Resource {
   name?: string;
   contentType?: string;
-  md5Hash?: string;
+  contentEncoding?: string;
+  crc32c?: string;
   metadata?: Record<string, string>;
 }
 
@@ -52,9 +57,11 @@ export async function startFakeGcs(buckets: readonly string[]): Promise<FakeGcs>
   const fake: FakeGcs = {
     apiEndpoint: "",
     requests: [],
+    authorizations: [],
     objects: new Map(),
     dropAnswer: () => false,
     damage: (bytes) => bytes,
+    damageUpload: () => {},
     pageSize: 1000,
     stop: () =>
       new Promise((resolve) => {
@@ -76,9 +83,9 @@ export async function startFakeGcs(buckets: readonly string[]): Promise<FakeGcs>
   ): Answer {
     const name = resource.name ?? "";
     if (failedPrecondition(bucket, name, ifGenerationMatch)) return failure(412, "conditionNotMet");
-    const md5 = createHash("md5").update(bytes).digest("base64");
-    if (resource.md5Hash !== undefined && resource.md5Hash !== md5)
-      return failure(400, "Provided MD5 does not match.");
+    fake.damageUpload(bytes);
+    const actual = crc32cBase64(crc32c(bytes));
+    if ((resource.crc32c ?? actual) !== actual) return failure(400, "Provided CRC32C does not match.");
     generation += 1;
     const object = { bytes, generation, updated: new Date().toISOString(), resource };
     fake.objects.set(`${bucket}/${name}`, object);
@@ -130,9 +137,14 @@ export async function startFakeGcs(buckets: readonly string[]): Promise<FakeGcs>
     return { status: 200, json: { kind: "storage#objects", items, ...more } };
   }
 
-  function media(request: IncomingMessage, { bytes }: StoredObject): Answer {
-    const hash = `crc32c=${crc32cBase64(bytes)},md5=${createHash("md5").update(bytes).digest("base64")}`;
-    const headers = { "x-goog-hash": hash, "x-goog-stored-content-encoding": "identity" };
+  function media(request: IncomingMessage, { bytes, resource }: StoredObject): Answer {
+    const hash = `crc32c=${crc32cBase64(crc32c(bytes))},md5=${createHash("md5").update(bytes).digest("base64")}`;
+    const encoding = resource.contentEncoding;
+    const headers: Record<string, string> = {
+      "x-goog-hash": hash,
+      "x-goog-stored-content-encoding": encoding ?? "identity",
+      ...(encoding === undefined ? {} : { "content-encoding": encoding }),
+    };
     const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
     if (range === null) return { status: 200, headers, bytes: fake.damage(bytes) };
     const first = Number(range[1]);
@@ -167,6 +179,7 @@ export async function startFakeGcs(buckets: readonly string[]): Promise<FakeGcs>
   }
 
   const server = createServer((request, response) => {
+    fake.authorizations.push(request.headers.authorization);
     fake.requests.push(`${request.method} ${request.url}`);
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -205,7 +218,7 @@ function objectJson(bucket: string, { bytes, generation, updated, resource }: St
     updated,
     timeCreated: updated,
     md5Hash: createHash("md5").update(bytes).digest("base64"),
-    crc32c: crc32cBase64(bytes),
+    crc32c: crc32cBase64(crc32c(bytes)),
   };
 }
 
