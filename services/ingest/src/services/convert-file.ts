@@ -1,0 +1,107 @@
+import { openAnnData } from "@cytomesh/anndata";
+import { createIngestWriter, type IngestManifest } from "@cytomesh/omics-store";
+import type { TaskContext } from "@cytomesh/service-kit/task";
+import type { ConvertOptions } from "../schemas/plan.ts";
+import { chooseFeatures, chooseMatrix } from "./choose.ts";
+import { planObs, sliceColumn } from "./obs-columns.ts";
+
+/** Everything a conversion needs; it runs in a worker thread. */
+export interface ConvertRequest {
+  readonly path: string;
+  /** Local folder that receives the ingest files. */
+  readonly outDir: string;
+  readonly ingestId: string;
+  readonly cellIdStart: number;
+  readonly featureIdStart: number;
+  readonly sourceUri: string;
+  readonly sha256: string;
+  readonly options: ConvertOptions;
+}
+
+/** Non-zeros per batch: 4 M are 48 MB of indices and values, which bounds memory whatever the file's size. */
+const batchNnz = 4_000_000;
+
+/** Rows per batch at most. */
+const maxBatchRows = 8_192;
+
+/** Rows at a time when a dense matrix is judged. */
+const judgedRows = 2_048;
+
+/** Write the ingest files of one AnnData file. The same file, ids and options give the same bytes. */
+export async function convertFile(request: ConvertRequest, context: TaskContext): Promise<IngestManifest> {
+  using file = await openAnnData(request.path);
+  const { matrix, var: frame, path } = chooseMatrix(file, request.options);
+  const features = chooseFeatures(frame, request.options.featureIdColumn);
+  const sources = planObs(file.obs, request.options.obsMapping);
+  const batchRows = rowsPerBatch(matrix.shape, matrix.nnz);
+  const writer = await createIngestWriter({
+    dir: request.outDir,
+    ingestId: request.ingestId,
+    cellIdStart: request.cellIdStart,
+    featureIdStart: request.featureIdStart,
+    features: {
+      ids: features.ids,
+      columns: Object.fromEntries(frame.columnNames.map((name) => [name, frame.column(name)])),
+    },
+    obsSchema: sources.map(({ name, type }) => ({ name, type })),
+    countsType: request.options.allowNonCounts && hasFractions(matrix, batchRows) ? "float32" : "int32",
+    provenance: { sourceUri: request.sourceUri, sha256: request.sha256, matrix: path },
+    signal: context.signal,
+  });
+  try {
+    const names = file.obs.index();
+    const columns = new Map(
+      sources.map(({ name, source }) => [
+        name,
+        source === undefined ? { kind: "string" as const, values: names } : file.obs.column(source),
+      ]),
+    );
+    for (const { start, rows } of matrix.batches(batchRows)) {
+      const end = start + rows.nRows;
+      await writer.append({
+        rows,
+        originalIds: names.slice(start, end),
+        totals: totalsOf(rows),
+        obs: Object.fromEntries(
+          [...columns].map(([name, column]) => [name, sliceColumn(column, start, end)]),
+        ),
+      });
+      context.progress({ cells: end });
+      await context.breathe();
+    }
+    return await writer.finish();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+function rowsPerBatch([rows, columns]: [number, number], nnz: number | undefined): number {
+  const perRow = Math.max(1, (nnz ?? rows * columns) / Math.max(1, rows));
+  return Math.max(1, Math.min(maxBatchRows, Math.floor(batchNnz / perRow)));
+}
+
+interface Batches {
+  batches(rows: number): Iterable<{ rows: { data: Float32Array | Float64Array } }>;
+}
+
+function hasFractions(matrix: Batches, batchRows: number): boolean {
+  for (const { rows } of matrix.batches(Math.min(batchRows, judgedRows)))
+    for (const value of rows.data) if (!Number.isInteger(value)) return true;
+  return false;
+}
+
+function totalsOf(rows: {
+  nRows: number;
+  indptr: Float64Array;
+  data: Float32Array | Float64Array;
+}): Float64Array {
+  const totals = new Float64Array(rows.nRows);
+  for (let row = 0; row < rows.nRows; row++) {
+    let sum = 0;
+    for (let k = rows.indptr[row] as number; k < (rows.indptr[row + 1] as number); k++)
+      sum += rows.data[k] as number;
+    totals[row] = sum;
+  }
+  return totals;
+}

@@ -1,0 +1,169 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { runIsolated } from "@cytomesh/anndata";
+import { IngestedFile_Outcome as Outcome } from "@cytomesh/contracts/jobs/v1/specs";
+import { type ObjectStore, sha256Of, withLocalFile } from "@cytomesh/object-store";
+import { storeLayout, type TaskPool } from "@cytomesh/service-kit";
+import type { IngestCatalog } from "../clients/catalog.ts";
+import { publishIngest } from "../data-manager/ingest-files.ts";
+import { IngestError } from "../errors.ts";
+import { type ConvertOptions, type FilePlan, fingerprintOf } from "../schemas/plan.ts";
+import type { ConvertRequest } from "./convert-file.ts";
+
+/** What the domain needs from outside. */
+export interface IngestDeps {
+  readonly store: ObjectStore;
+  readonly storeUri: string;
+  readonly tempDir: string;
+  readonly catalog: IngestCatalog;
+  readonly pool: TaskPool;
+  /** How long a file may keep the reader busy before it counts as hostile, in ms. */
+  readonly readerTimeoutMs: number;
+}
+
+/** One file of an ingest job. */
+export interface FileRequest {
+  readonly uri: string;
+  readonly dataset: string;
+  readonly options: ConvertOptions;
+  readonly validateOnly: boolean;
+  readonly jobId: string;
+  readonly tag: string;
+  readonly signal: AbortSignal;
+  /** Told how many cells are written. */
+  onCells(cells: number, total: number): void;
+}
+
+/** What became of a file, as the job's result lists it. */
+export interface FileOutcome {
+  readonly uri: string;
+  readonly outcome: Outcome;
+  readonly ingestId: string;
+  readonly cells: number;
+  readonly features: number;
+  readonly problems: readonly string[];
+  readonly sha256: string;
+}
+
+/**
+ * Ingest one file: hash → recognise → vet → reserve ids → convert → publish → commit. Every step finds what an earlier attempt left: the
+ * catalog gives the same ingest and ids for the same content, conversion gives the same bytes, publishing and committing are repeat-safe.
+ *
+ * @throws IngestError `invalid-file` with everything wrong in `problems`; errors of store and catalog as they are.
+ */
+export async function ingestFile(deps: IngestDeps, request: FileRequest): Promise<FileOutcome> {
+  const { uri, signal } = request;
+  const sha256 = await sha256Of(deps.store, uri, { signal });
+  const outcome = (part: Partial<FileOutcome> & { outcome: Outcome }): FileOutcome => ({
+    uri,
+    ingestId: "",
+    cells: 0,
+    features: 0,
+    problems: [],
+    sha256,
+    ...part,
+  });
+  if (request.validateOnly) {
+    const plan = await withLocalFile(
+      deps.store,
+      uri,
+      (path) => vetFile(deps, path, request.options, signal),
+      { signal },
+    );
+    return outcome({ outcome: Outcome.VALID, cells: plan.cells, features: plan.features });
+  }
+  const ticket = await deps.catalog.begin({
+    dataset: request.dataset,
+    sourceUri: uri,
+    sha256,
+    optionsFingerprint: fingerprintOf(request.options),
+    jobId: request.jobId,
+    tag: request.tag,
+  });
+  if (ticket.committed)
+    return outcome({
+      outcome: Outcome.ALREADY_PRESENT,
+      ingestId: ticket.id,
+      cells: ticket.cells,
+      features: ticket.features,
+    });
+  try {
+    const written = await withLocalFile(
+      deps.store,
+      uri,
+      (path) => write(deps, request, path, sha256, ticket.id),
+      { signal },
+    );
+    return outcome({ outcome: Outcome.COMMITTED, ingestId: ticket.id, ...written });
+  } catch (error) {
+    if (!signal.aborted) await deps.catalog.fail(ticket.id, (error as Error).message).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Vet a file: first in an isolated thread that a hostile file can only kill with itself, then as this ingest would take it. */
+export async function vetFile(
+  deps: Pick<IngestDeps, "pool" | "readerTimeoutMs">,
+  path: string,
+  options: ConvertOptions,
+  signal: AbortSignal,
+): Promise<FilePlan> {
+  const report = await runIsolated(path, "validate", {
+    timeoutMs: deps.readerTimeoutMs,
+    signal,
+    profile: "minimal",
+  });
+  const problems = report.problems
+    .filter((problem) => problem.code !== "missing_x")
+    .map((problem) => problem.message);
+  const plan = await deps.pool.run<FilePlan>("plan", { path, options }, { signal });
+  const all = [...new Set([...problems, ...plan.problems])];
+  if (all.length > 0) throw new IngestError("invalid-file", all.join("; "), { problems: all });
+  return plan;
+}
+
+async function write(
+  deps: IngestDeps,
+  request: FileRequest,
+  path: string,
+  sha256: string,
+  ingestId: string,
+): Promise<{ cells: number; features: number }> {
+  const { signal, options } = request;
+  const plan = await vetFile(deps, path, options, signal);
+  const ids = await deps.catalog.reserve(ingestId, plan.cells, plan.features);
+  const outDir = await mkdtemp(join(deps.tempDir, `${ingestId}-`));
+  try {
+    const input: ConvertRequest = {
+      path,
+      outDir,
+      ingestId,
+      cellIdStart: ids.cellIdStart,
+      featureIdStart: ids.featureIdStart,
+      sourceUri: request.uri,
+      sha256,
+      options,
+    };
+    await deps.pool.run("convert", input, {
+      signal,
+      onProgress: ({ cells }: { cells: number }) => request.onCells(cells, plan.cells),
+    });
+    // A file that changed under our hands would be stored under the hash of another content.
+    if ((await sha256Of(deps.store, request.uri, { signal })) !== sha256)
+      throw new IngestError(
+        "file-changed",
+        `${request.uri} changed while it was read; ingest it again once it is complete`,
+      );
+    const layout = storeLayout(deps.storeUri);
+    const manifestSha256 = await publishIngest(
+      deps.store,
+      layout.ingest(request.dataset, ingestId),
+      outDir,
+      signal,
+    );
+    await deps.catalog.commit(ingestId, manifestSha256, request.jobId);
+    return { cells: plan.cells, features: plan.features };
+  } finally {
+    await rm(outDir, { recursive: true, force: true });
+  }
+}

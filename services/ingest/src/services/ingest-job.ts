@@ -1,0 +1,113 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ItemState } from "@cytomesh/contracts/jobs/v1/job";
+import {
+  type IngestedFile,
+  IngestedFileSchema,
+  IngestedFile_Outcome as Outcome,
+} from "@cytomesh/contracts/jobs/v1/specs";
+import { defineHandler, describeFailure, type JobContext, JobFailure } from "@cytomesh/jobs";
+import { IngestError } from "../errors.ts";
+import { convertOptionsOf } from "../schemas/plan.ts";
+import { type FileOutcome, type IngestDeps, ingestFile } from "./ingest-file.ts";
+
+/** Problems listed per file at most; a file with more is beyond reading about. */
+const maxProblems = 50;
+
+/**
+ * Ingest the files of a spec one after another, each an item of the job. A failing file is recorded with its reasons and the others go
+ * on; the job fails at the end, saying which. A failure that may pass (network, disk) ends the attempt; the next one goes on from there.
+ */
+export function ingestHandler(deps: IngestDeps) {
+  return defineHandler("ingest", async (context) => {
+    const { spec } = context;
+    if (!spec.validateOnly) await deps.catalog.ensureDataset(spec.dataset);
+    context.expectItems(spec.uris.length);
+    context.progress({ unit: "cells", message: `${spec.uris.length} file(s)` });
+    const files: IngestedFile[] = [];
+    let cellsBefore = 0;
+    for (const [position, uri] of spec.uris.entries()) {
+      const done = earlierOutcome(context, uri);
+      const file = done ?? (await oneFile(deps, context, uri, position, cellsBefore));
+      files.push(file);
+      if (file.outcome !== Outcome.FAILED) cellsBefore += Number(file.cells);
+      context.progress({ done: cellsBefore });
+    }
+    const result = {
+      files,
+      cells: files.reduce((sum, file) => sum + (file.outcome === Outcome.COMMITTED ? file.cells : 0n), 0n),
+    };
+    const failed = files.filter((file) => file.outcome === Outcome.FAILED);
+    if (failed.length > 0)
+      throw new JobFailure("files-failed", summary(failed, files.length), { partialResult: result });
+    return result;
+  });
+}
+
+/** The outcome that an earlier attempt recorded for a file, if it is final. */
+function earlierOutcome(context: JobContext<"ingest">, uri: string): IngestedFile | undefined {
+  const item = context.items.get(uri);
+  const final = item?.state === ItemState.SUCCEEDED || item?.state === ItemState.FAILED;
+  return final && item.checkpoint.length > 0 ? fromBinary(IngestedFileSchema, item.checkpoint) : undefined;
+}
+
+async function oneFile(
+  deps: IngestDeps,
+  context: JobContext<"ingest">,
+  uri: string,
+  position: number,
+  cellsBefore: number,
+): Promise<IngestedFile> {
+  const { spec } = context;
+  const name = uri.slice(uri.lastIndexOf("/") + 1);
+  context.progress({ message: `${name} (${position + 1} of ${spec.uris.length})` });
+  await context.record({ key: uri, outcome: "running" });
+  try {
+    const outcome = await ingestFile(deps, {
+      uri,
+      dataset: spec.dataset,
+      options: convertOptionsOf(spec),
+      validateOnly: spec.validateOnly,
+      jobId: context.job.id,
+      tag: spec.tag,
+      signal: context.signal,
+      onCells: (cells, total) => context.progress({ done: cellsBefore + cells, total: cellsBefore + total }),
+    });
+    const file = messageOf(outcome);
+    await context.record({ key: uri, outcome: "succeeded", checkpoint: toBinary(IngestedFileSchema, file) });
+    return file;
+  } catch (error) {
+    context.signal.throwIfAborted();
+    const failure = describeFailure(error);
+    if (failure.retryable && context.attempt < context.job.maxAttempts) throw error;
+    const problems =
+      error instanceof IngestError && error.problems.length > 0 ? error.problems : [failure.message];
+    const shown =
+      problems.length > maxProblems
+        ? [...problems.slice(0, maxProblems), `and ${problems.length - maxProblems} more`]
+        : problems;
+    const file = create(IngestedFileSchema, { uri, outcome: Outcome.FAILED, problems: [...shown] });
+    context.log.warn({ uri, problems: shown }, "file refused");
+    await context.record({
+      key: uri,
+      outcome: "failed",
+      error: { reason: failure.reason, message: shown.join("; ") },
+      checkpoint: toBinary(IngestedFileSchema, file).subarray(0, 60_000),
+    });
+    return file;
+  }
+}
+
+function messageOf(outcome: FileOutcome): IngestedFile {
+  return create(IngestedFileSchema, {
+    ...outcome,
+    cells: BigInt(outcome.cells),
+    features: BigInt(outcome.features),
+    problems: [...outcome.problems],
+  });
+}
+
+function summary(failed: readonly IngestedFile[], total: number): string {
+  const lines = failed.slice(0, 10).map((file) => `${file.uri}: ${file.problems.join("; ")}`);
+  const more = failed.length > lines.length ? `; and ${failed.length - lines.length} more` : "";
+  return `${failed.length} of ${total} file(s) failed: ${lines.join(" | ")}${more}`;
+}
