@@ -1,0 +1,132 @@
+/** What an element is. Byte order on disk does not show: values always arrive in the machine's order. */
+export type H5Type =
+  | { kind: "int"; size: 1 | 2 | 4 | 8; signed: boolean }
+  | { kind: "float"; size: 2 | 4 | 8 }
+  | { kind: "string"; size: number | "variable"; utf8: boolean }
+  | {
+      kind: "enum";
+      base: { kind: "int"; size: 1 | 2 | 4 | 8; signed: boolean };
+      members: Record<string, number>;
+    }
+  | { kind: "compound"; size: number; members: H5Member[] }
+  | { kind: "other"; description: string };
+
+export interface H5Member {
+  name: string;
+  /** Byte offset inside one element as it lies in memory. */
+  offset: number;
+  type: H5Type;
+}
+
+/** Integers of 8 bytes stay BigInt; float16 is widened to Float32Array. */
+export type H5Numbers =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Float32Array
+  | Float64Array;
+
+/** Numbers and enums as typed arrays, strings as arrays, compounds as one entry per member. */
+export type H5Values = H5Numbers | string[] | Map<string, H5Values>;
+
+export interface H5Filter {
+  id: number;
+  name: string;
+}
+
+export interface DatasetInfo {
+  /** Absolute path with soft links resolved. */
+  path: string;
+  type: H5Type;
+  /** [] for a scalar, undefined for the null dataspace. */
+  shape: number[] | undefined;
+  chunks: number[] | undefined;
+  /** In the order in which they were applied when writing. */
+  filters: H5Filter[];
+}
+
+export interface H5Attribute {
+  type: H5Type;
+  /** [] for a scalar, undefined for the null dataspace. */
+  shape: number[] | undefined;
+  /** Row-major, one element for a scalar, none for the null dataspace. */
+  values: H5Values;
+}
+
+export type H5Kind = "group" | "dataset" | "datatype";
+
+/**
+ * A file open for reading. Paths are absolute ("/obs/_index"); soft links inside the file are followed, everything that leads out
+ * of it is refused with "refused-link". All calls are synchronous and throw Hdf5Error.
+ */
+export interface H5Reader {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** undefined when nothing is there. */
+  kind(path: string): H5Kind | undefined;
+  /** The path with soft links replaced; undefined when nothing is there. Two paths with one real path are one object. */
+  realPath(path: string): string | undefined;
+  /** Link names of a group, links not followed. */
+  children(path: string): string[];
+  attributeNames(path: string): string[];
+  attribute(path: string, name: string): H5Attribute | undefined;
+  dataset(path: string): DatasetInfo;
+  /** Elements of rows `start` to `end` along the first axis (default: all), row-major; a scalar is one element. */
+  read(info: DatasetInfo, start?: number, end?: number): H5Values;
+  close(): void;
+}
+
+export interface ReaderOptions {
+  /** Largest array that one read may return, default 1 GiB. */
+  maxBytes?: number;
+}
+
+export type AttributeInput =
+  | string
+  | number
+  | boolean
+  | { shape: readonly number[] | undefined; type: H5Type; values: H5Numbers | readonly string[] };
+
+export interface DatasetInput {
+  type: H5Type;
+  /** [] for a scalar. With `append`, shape[0] is ignored: rows are counted as they come. */
+  shape: readonly number[];
+  /** Chunked and compressed when given; contiguous otherwise. */
+  deflate?: { level: number };
+  /** Rows per chunk; default about 64k elements. */
+  chunkRows?: number;
+}
+
+export type DatasetValues =
+  | H5Numbers
+  | readonly string[]
+  | ReadonlyMap<string, H5Numbers | readonly string[]>;
+
+/** Handle of a dataset that grows along its first axis. */
+export interface AppendableDataset {
+  append(values: H5Numbers): void;
+  readonly rows: number;
+}
+
+/**
+ * A file being written. Groups must exist before what they hold. The bytes depend on nothing but the calls: no times, no
+ * addresses of the process.
+ */
+export interface H5Writer {
+  group(path: string): void;
+  attribute(path: string, name: string, value: AttributeInput): void;
+  dataset(path: string, input: DatasetInput, values: DatasetValues): void;
+  appendable(path: string, input: DatasetInput): AppendableDataset;
+  softLink(path: string, target: string): void;
+  externalLink(path: string, file: string, target: string): void;
+  hardLink(path: string, existing: string): void;
+  /** Writes what is pending and closes the file. */
+  finish(): void;
+  /** Closes the file and leaves whatever is in it. */
+  abort(): void;
+}

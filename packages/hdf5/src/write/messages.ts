@@ -1,0 +1,139 @@
+import { Hdf5Error } from "../errors.ts";
+import type { H5Type } from "../types.ts";
+import { ByteWriter, undefinedAddress } from "./byte-writer.ts";
+import { encodeType } from "./encode-type.ts";
+import { lookup3 } from "./lookup3.ts";
+
+/** Object header message types. Source: HDF5 file format specification 3.0, IV.A.2. */
+const types = {
+  dataspace: 0x01,
+  linkInfo: 0x02,
+  datatype: 0x03,
+  fillValue: 0x05,
+  link: 0x06,
+  layout: 0x08,
+  groupInfo: 0x0a,
+  filters: 0x0b,
+  attribute: 0x0c,
+} as const;
+
+const maxMessageBytes = 65_535;
+
+export interface Message {
+  type: number;
+  body: Buffer;
+}
+
+/** Version 2 header without times, so that nothing of the clock gets into the file. */
+export function objectHeader(messages: readonly Message[]): Buffer {
+  const body = new ByteWriter(512);
+  for (const message of messages) {
+    body.u8(message.type).u16(message.body.length).u8(0).raw(message.body);
+  }
+  const out = new ByteWriter(body.length + 16);
+  out.raw(Buffer.from("OHDR")).u8(2, 0x02).u32(body.length).raw(body.bytes());
+  return out.u32(lookup3(out.bytes())).bytes();
+}
+
+export function dataspaceBody(shape: readonly number[] | undefined, unlimitedRows = false): Buffer {
+  if (shape === undefined) return Buffer.from([2, 0, 0, 2]);
+  const out = new ByteWriter().u8(2, shape.length, unlimitedRows ? 1 : 0, shape.length === 0 ? 0 : 1);
+  for (const dim of shape) out.u64(dim);
+  if (unlimitedRows) shape.forEach((dim, axis) => void out.u64(axis === 0 ? undefinedAddress : dim));
+  return out.bytes();
+}
+
+export function attributeMessage(
+  name: string,
+  type: H5Type,
+  shape: readonly number[] | undefined,
+  data: Uint8Array,
+  where: string,
+): Message {
+  const nameBytes = Buffer.from(`${name}\0`);
+  const typeBytes = encodeType(type);
+  const space = dataspaceBody(shape);
+  const size = 9 + nameBytes.length + typeBytes.length + space.length + data.length;
+  if (size > maxMessageBytes) {
+    throw new Hdf5Error(
+      "unsupported",
+      `${where}, attribute ${name}: ${size} bytes, HDF5 holds ${maxMessageBytes} in a header message ` +
+        "(a data frame is limited to about 4,000 columns)",
+    );
+  }
+  const out = new ByteWriter(size)
+    .u8(3, 0)
+    .u16(nameBytes.length)
+    .u16(typeBytes.length)
+    .u16(space.length)
+    .u8(1);
+  return { type: types.attribute, body: out.raw(nameBytes).raw(typeBytes).raw(space).raw(data).bytes() };
+}
+
+export type LinkTarget = { address: number } | { soft: string } | { file: string; target: string };
+
+export function linkMessage(name: string, target: LinkTarget): Message {
+  const nameBytes = Buffer.from(name);
+  const kind = "address" in target ? 0 : "soft" in target ? 1 : 64;
+  // Flags: link type present, character set present, 2-byte name length.
+  const out = new ByteWriter().u8(1, 0x19, kind, 1).u16(nameBytes.length).raw(nameBytes);
+  if ("address" in target) return { type: types.link, body: out.u64(target.address).bytes() };
+  const value =
+    "soft" in target ? Buffer.from(target.soft) : Buffer.from(`\0${target.file}\0${target.target}\0`);
+  return { type: types.link, body: out.u16(value.length).raw(value).bytes() };
+}
+
+/** A group whose links all stand in its header: no heap, no index. */
+export function groupMessages(): Message[] {
+  const linkInfo = new ByteWriter().u8(0, 0).u64(undefinedAddress).u64(undefinedAddress).bytes();
+  return [
+    { type: types.linkInfo, body: linkInfo },
+    { type: types.groupInfo, body: Buffer.from([0, 0]) },
+  ];
+}
+
+export type Layout =
+  | { kind: "contiguous"; address: number | bigint; bytes: number }
+  | { kind: "chunked"; index: number | bigint; chunks: readonly number[]; elementBytes: number };
+
+export interface FilterSpec {
+  id: number;
+  values: number[];
+}
+
+export function datasetMessages(
+  type: H5Type,
+  shape: readonly number[],
+  layout: Layout,
+  filters: readonly FilterSpec[],
+  unlimitedRows: boolean,
+): Message[] {
+  // Fill value: allocate late (contiguous) or incrementally (chunked), write only if set, none defined.
+  const fill = Buffer.from([3, (layout.kind === "chunked" ? 3 : 2) | (2 << 2)]);
+  const messages: Message[] = [
+    { type: types.dataspace, body: dataspaceBody(shape, unlimitedRows) },
+    { type: types.datatype, body: encodeType(type) },
+    { type: types.fillValue, body: fill },
+    { type: types.layout, body: layoutBody(layout) },
+  ];
+  if (filters.length > 0) messages.push({ type: types.filters, body: filterBody(filters) });
+  return messages;
+}
+
+function layoutBody(layout: Layout): Buffer {
+  if (layout.kind === "contiguous") {
+    return new ByteWriter().u8(3, 1).u64(layout.address).u64(layout.bytes).bytes();
+  }
+  const out = new ByteWriter().u8(3, 2, layout.chunks.length + 1).u64(layout.index);
+  for (const dim of layout.chunks) out.u32(dim);
+  return out.u32(layout.elementBytes).bytes();
+}
+
+function filterBody(filters: readonly FilterSpec[]): Buffer {
+  const out = new ByteWriter().u8(2, filters.length);
+  for (const filter of filters) {
+    out.u16(filter.id).u16(0).u16(filter.values.length);
+    for (const value of filter.values) out.u32(value);
+  }
+  return out.bytes();
+}

@@ -1,0 +1,129 @@
+import { Hdf5Error } from "../errors.ts";
+import type { AppendableDataset, AttributeInput, H5Numbers, H5Type, H5Writer } from "../types.ts";
+import { ChunkedWriter, encodeValues, writeDataset } from "./dataset-writer.ts";
+import { FileSpace } from "./file-space.ts";
+import {
+  attributeMessage,
+  groupMessages,
+  type LinkTarget,
+  linkMessage,
+  type Message,
+  objectHeader,
+} from "./messages.ts";
+
+/** Kept in memory until finish(): headers can only be written once everything below them has an address. */
+interface Node {
+  messages: Message[];
+  attributes: Message[];
+  /** Present in groups. */
+  children?: Map<string, Node | LinkTarget>;
+  pending?: ChunkedWriter;
+  address?: number;
+}
+
+const stringType: H5Type = { kind: "string", size: "variable", utf8: true };
+const booleanType: H5Type = {
+  kind: "enum",
+  base: { kind: "int", size: 1, signed: true },
+  members: { FALSE: 0, TRUE: 1 },
+};
+
+/**
+ * Creates (or overwrites) an HDF5 file: superblock 2, version 2 object headers, compact groups, version 1 chunk B-trees, which
+ * HDF5 1.8 and later read. h5wasm cannot write enums (AnnData's booleans) and stamps modification times, so files are written here.
+ *
+ * @throws Hdf5Error "write-failed" | "permission-denied"
+ */
+export function createH5(path: string): H5Writer {
+  const space = new FileSpace(path);
+  const root: Node = { messages: groupMessages(), attributes: [], children: new Map() };
+  let open = true;
+
+  function find(where: string): Node {
+    if (!open) throw new Hdf5Error("closed", `${path} is finished`);
+    let node: Node = root;
+    for (const name of names(where)) {
+      const child = node.children?.get(name);
+      if (child === undefined || !("messages" in child)) {
+        throw new Hdf5Error("not-found", `${path}: there is no ${where} yet`);
+      }
+      node = child;
+    }
+    return node;
+  }
+
+  function add(where: string, child: Node | LinkTarget): void {
+    const parts = names(where);
+    const name = parts.pop();
+    const parent = find(parts.join("/"));
+    if (name === undefined || parent.children === undefined) {
+      throw new Hdf5Error("invalid-argument", `${path}: ${where} cannot be created there`);
+    }
+    if (parent.children.has(name))
+      throw new Hdf5Error("invalid-argument", `${path}: ${where} is written twice`);
+    parent.children.set(name, child);
+  }
+
+  return {
+    group: (where) => add(where, { messages: groupMessages(), attributes: [], children: new Map() }),
+    attribute: (where, name, value) => {
+      const { type, shape, values } = normalise(value);
+      const count = shape === undefined ? 0 : shape.reduce((product, dim) => product * dim, 1);
+      const bytes = encodeValues(space, type, values, count, `${where}, attribute ${name}`);
+      find(where).attributes.push(attributeMessage(name, type, shape, bytes, where));
+    },
+    dataset: (where, input, values) => {
+      const node: Node = { messages: [], attributes: [] };
+      add(where, node);
+      node.messages = writeDataset(space, input, values, where);
+    },
+    appendable: (where, input): AppendableDataset => {
+      const pending = new ChunkedWriter(space, input, where);
+      add(where, { messages: [], attributes: [], pending });
+      return pending;
+    },
+    softLink: (where, target) => add(where, { soft: target }),
+    externalLink: (where, file, target) => add(where, { file, target }),
+    hardLink: (where, existing) => add(where, find(existing)),
+    finish: () => {
+      if (!open) throw new Hdf5Error("closed", `${path} is finished`);
+      const address = writeNode(space, root);
+      open = false;
+      space.finish(address);
+    },
+    abort: () => {
+      if (open) space.close();
+      open = false;
+    },
+  };
+}
+
+function writeNode(space: FileSpace, node: Node): number {
+  if (node.address !== undefined) return node.address;
+  if (node.pending !== undefined) node.messages = node.pending.finish();
+  const links = [...(node.children ?? [])].map(([name, child]) =>
+    linkMessage(name, "messages" in child ? { address: writeNode(space, child) } : child),
+  );
+  node.address = space.append(objectHeader([...node.messages, ...node.attributes, ...links]));
+  return node.address;
+}
+
+function names(where: string): string[] {
+  return where.split("/").filter((name) => name !== "");
+}
+
+function normalise(value: AttributeInput): {
+  type: H5Type;
+  shape: readonly number[] | undefined;
+  values: H5Numbers | readonly string[];
+} {
+  if (typeof value === "string") return { type: stringType, shape: [], values: [value] };
+  if (typeof value === "boolean")
+    return { type: booleanType, shape: [], values: Int8Array.of(value ? 1 : 0) };
+  if (typeof value === "number") {
+    return Number.isSafeInteger(value)
+      ? { type: { kind: "int", size: 8, signed: true }, shape: [], values: BigInt64Array.of(BigInt(value)) }
+      : { type: { kind: "float", size: 8 }, shape: [], values: Float64Array.of(value) };
+  }
+  return value;
+}
