@@ -1,7 +1,7 @@
 import type { Ontology } from "@cytomesh/ontology";
 import type { DemoCellType } from "./cell-types.ts";
 import type { DemoGene } from "./genes.ts";
-import { MARKERS } from "./genes.ts";
+import { FAINT_TERMS, MARKERS } from "./genes.ts";
 import type { Random } from "./random.ts";
 
 /** How far types, studies and donors differ; natural-log units of expression. */
@@ -12,6 +12,8 @@ export interface ExpressionModel {
   programShare: number;
   /** Gain of a marker over its base where a term raises it. */
   markerGain: number;
+  /** The same for terms that barely differ from their siblings. */
+  faintMarkerGain: number;
   /** Spread of each gene between studies. */
   batchSd: number;
   /** Spread of each gene between donors. */
@@ -22,9 +24,10 @@ export interface ExpressionModel {
 
 /** Chosen so that a nearest-centroid classifier errs on a few per cent of an unseen donor's cells, among siblings. */
 export const DEFAULT_MODEL: ExpressionModel = {
-  programSd: 0.35,
-  programShare: 0.03,
-  markerGain: 3,
+  programSd: 0.4,
+  programShare: 0.04,
+  markerGain: 4.5,
+  faintMarkerGain: 3.5,
   batchSd: 0.25,
   donorSd: 0.12,
   ambient: 0.03,
@@ -49,8 +52,9 @@ export function typeProfiles(
     for (const g of background) {
       if (random.uniform() < model.programShare) change.set(g, model.programSd * random.normal());
     }
+    const gain = FAINT_TERMS.has(id) ? model.faintMarkerGain : model.markerGain;
     for (const symbol of MARKERS[id] ?? []) {
-      change.set(column.get(symbol)!, model.markerGain + 0.4 * random.normal());
+      change.set(column.get(symbol)!, gain + 0.4 * random.normal());
     }
     return change;
   });

@@ -199,6 +199,17 @@ export const MARKERS: Readonly<Record<string, readonly string[]>> = {
   "CL:0000233": ["PPBP", "PF4", "GP9", "ITGA2B", "TUBB1", "GNG11"],
 };
 
+/** Terms that differ from their siblings only faintly, as naive, memory, CD4 and CD8 cells do. */
+export const FAINT_TERMS: ReadonlySet<string> = new Set([
+  "CL:0000624",
+  "CL:0000625",
+  "CL:0000898",
+  "CL:0000813",
+  "CL:0000897",
+  "CL:0000788",
+  "CL:0000787",
+]);
+
 /**
  * The gene universe of a demo, `count` genes: real housekeeping and marker genes first, then made-up ones. Expression
  * levels and dispersions are drawn; the ids depend on `count` only.
