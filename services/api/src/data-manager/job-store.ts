@@ -6,7 +6,7 @@ export interface NewJob {
   readonly id: string;
   readonly kind: string;
   readonly service: string;
-  readonly state: "waiting" | "queued" | "failed" | "cancelled";
+  readonly state: "waiting" | "queued";
   readonly spec: JobSpec;
   readonly maxAttempts: number;
   readonly idempotencyKey: string | undefined;

@@ -1,51 +1,15 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
-  ItemState,
   type Job,
   type JobError,
   type JobItem,
   JobItemSchema,
   type JobProgress,
   JobSchema,
-  JobState,
 } from "@cytomesh/contracts/jobs/v1/job";
-import type {
-  Failure,
-  ItemRecord,
-  ItemStateName,
-  JobRecord,
-  JobStateName,
-  Progress,
-} from "../schemas/jobs.ts";
-
-const stateNumbers: Record<JobStateName, JobState> = {
-  waiting: JobState.WAITING,
-  queued: JobState.QUEUED,
-  running: JobState.RUNNING,
-  retrying: JobState.RETRYING,
-  succeeded: JobState.SUCCEEDED,
-  failed: JobState.FAILED,
-  cancelled: JobState.CANCELLED,
-};
-
-const itemNumbers: Record<ItemStateName, ItemState> = {
-  pending: ItemState.PENDING,
-  running: ItemState.RUNNING,
-  succeeded: ItemState.SUCCEEDED,
-  failed: ItemState.FAILED,
-};
-
-function reverse<N extends string>(numbers: Record<N, number>): ReadonlyMap<number, N> {
-  return new Map((Object.entries(numbers) as [N, number][]).map(([name, number]) => [number, name]));
-}
-
-const stateNames = reverse(stateNumbers);
-const itemNames = reverse(itemNumbers);
-
-export const jobStateNumber = (state: JobStateName): JobState => stateNumbers[state];
-export const jobStateName = (state: JobState): JobStateName | undefined => stateNames.get(state);
-export const itemStateName = (state: ItemState): ItemStateName | undefined => itemNames.get(state);
+import { itemStateNumber, jobStateNumber } from "../schemas/job-states.ts";
+import type { Failure, ItemRecord, JobRecord, Progress } from "../schemas/jobs.ts";
 
 const timestamp = (date: Date | undefined) => (date === undefined ? {} : timestampFromDate(date));
 
@@ -60,7 +24,7 @@ export function toJob(job: JobRecord): Job {
     id: job.id,
     kind: job.kind,
     service: job.service,
-    state: stateNumbers[job.state],
+    state: jobStateNumber(job.state),
     spec: job.spec,
     ...(job.result === undefined ? {} : { result: job.result }),
     progress: { ...job.progress },
@@ -82,7 +46,7 @@ export function toJob(job: JobRecord): Job {
 export function toJobItem(item: ItemRecord): JobItem {
   return create(JobItemSchema, {
     key: item.key,
-    state: itemNumbers[item.state],
+    state: itemStateNumber(item.state),
     ...failureInit(item.error),
     checkpoint: item.checkpoint,
     updatedAt: timestamp(item.updatedAt),

@@ -1,8 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { JobService } from "@cytomesh/contracts/jobs/v1/job_service";
 import { throwViolations } from "../errors.ts";
+import { itemStateName, jobStateName } from "../schemas/job-states.ts";
 import type { Jobs } from "../services/jobs/jobs.ts";
-import { itemStateName, jobStateName, toJob, toJobItem } from "./job-messages.ts";
+import { toJob, toJobItem } from "./job-messages.ts";
 
 export interface JobServiceDeps {
   readonly jobs: Jobs;

@@ -2,8 +2,9 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { JobWorkerService } from "@cytomesh/contracts/jobs/v1/job_worker_service";
 import { type FieldViolation, throwViolations } from "../errors.ts";
+import { itemStateName } from "../schemas/job-states.ts";
 import type { AttemptOutcome, Jobs } from "../services/jobs/jobs.ts";
-import { fromJobError, fromJobProgress, itemStateName, toJob, toJobItem } from "./job-messages.ts";
+import { fromJobError, fromJobProgress, toJob, toJobItem } from "./job-messages.ts";
 
 export interface JobWorkerServiceDeps {
   readonly jobs: Jobs;

@@ -1,4 +1,5 @@
 import type { JobResult, JobSpec } from "@cytomesh/contracts/jobs/v1/specs";
+import type { ChangeFeed } from "../../data-manager/job-changes.ts";
 import type { JobStore } from "../../data-manager/job-store.ts";
 import type {
   Failure,
@@ -14,10 +15,10 @@ import { cancelJob } from "./cancel-job.ts";
 import { createJob } from "./create-job.ts";
 import { getJob, listJobItems, listJobs } from "./read-jobs.ts";
 import { defaultJobSettings, type JobContext, type JobSettings } from "./settings.ts";
-import { type ChangeFeed, watchJob } from "./watch-job.ts";
+import { watchJob } from "./watch-job.ts";
 
 export interface CreateJob {
-  readonly spec: JobSpec | undefined;
+  readonly spec?: JobSpec | undefined;
   /** Empty: always a new job. */
   readonly idempotencyKey: string;
   readonly after: readonly string[];
