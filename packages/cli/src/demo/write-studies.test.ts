@@ -23,11 +23,11 @@ function entries(x: CsrRows): unknown {
   return { indptr: [...x.indptr], indices: [...x.indices], data: [...x.data] };
 }
 
-test("every layout reads back as the counts and columns it was made of", () => {
+test("every layout reads back as the counts and columns it was made of", async () => {
   const paths = [...files.references, ...files.queries];
   assert.equal(paths.length, studies.length);
-  studies.forEach((study, s) => {
-    using file = openAnnData(paths[s]!);
+  for (const [s, study] of studies.entries()) {
+    using file = await openAnnData(paths[s]!);
     const counts = study.layout === "raw" ? file.raw!.x : file.x!;
     assert.equal(counts.format, study.layout === "raw" ? "csr" : study.layout);
     assert.equal(counts.dtype, "float32");
@@ -45,7 +45,7 @@ test("every layout reads back as the counts and columns it was made of", () => {
       for (const name of frame.columnNames) assert.deepEqual(frame.column(name), table.columns[name], name);
     }
     assert.deepEqual(file.uns(), study.uns);
-  });
+  }
 });
 
 test("the same studies give byte-identical files", async () => {
