@@ -71,7 +71,7 @@ function checkByName(repository, workspace, file, { specifier, typeOnly }) {
   const target = repository.workspaces.find((other) => other.name === name);
   const direction = target && checkDirection(workspace, target);
   if (direction) return direction;
-  if (target && path !== "" && name !== MANY_DOORS)
+  if (target && path !== "" && name !== MANY_DOORS && !target.doors.has(`./${path}`))
     return {
       rule: "door",
       message: `"${specifier}" goes past the door of ${target.dir}: import "${name}", and export there what is missing`,

@@ -9,7 +9,11 @@ import { readRepository } from "./workspaces.mjs";
 
 const BASE = {
   "package.json": { devDependencies: { "fast-check": "1.0.0" } },
-  "packages/a/package.json": { name: "@cytomesh/a", dependencies: { zod: "1.0.0" } },
+  "packages/a/package.json": {
+    name: "@cytomesh/a",
+    exports: { ".": "", "./task": "" },
+    dependencies: { zod: "1.0.0" },
+  },
   "packages/b/package.json": {
     name: "@cytomesh/b",
     dependencies: { "@cytomesh/a": "*" },
@@ -40,7 +44,8 @@ test("finds nothing in a repository that keeps the rule", (t) => {
     "packages/a/src/index.ts":
       'import { z } from "zod";\nimport { readFileSync } from "node:fs";\nexport { b } from "./b.ts";',
     "packages/a/src/b.test.ts": 'import fc from "fast-check";',
-    "packages/b/src/index.ts": 'import { b } from "@cytomesh/a";\nimport type { O } from "oracle";',
+    "packages/b/src/index.ts":
+      'import { b } from "@cytomesh/a";\nimport "@cytomesh/a/task";\nimport type { O } from "oracle";',
     "packages/cli/src/up.ts": 'const { start } = await import("@cytomesh/x-service");',
     "packages/cli/vite.config.ts": "export default {};",
     "services/x/src/main.ts":

@@ -32,6 +32,7 @@ function readWorkspace(root, kind, folder) {
       ...namesOf(manifest.optionalDependencies),
     ]),
     devDependencies: new Set(namesOf(manifest.devDependencies)),
+    doors: new Set(namesOf(manifest.exports)),
     files,
   };
 }
