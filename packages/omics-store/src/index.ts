@@ -1,3 +1,4 @@
+export { type Assignments, readAssignments, readIngestFeatures } from "./assignments.ts";
 export { countCells, readColumns } from "./count-cells.ts";
 export { readCurriculum, readFeatures } from "./curriculum.ts";
 export { OmicsStoreError, type OmicsStoreErrorTag } from "./errors.ts";
