@@ -233,7 +233,7 @@ export function demoGenes(count: number, random: Random): DemoGene[] {
       id: `ENSG00000${900000 + n}`,
       symbol: `DEMO${n}`,
       kind: "background",
-      logBase: -0.7 + 1.1 * random.normal(),
+      logBase: -2 + 1.6 * random.normal(),
       dispersion: drawDispersion(random, 0.35),
     });
   }

@@ -23,11 +23,12 @@ function entries(x: CsrRows): unknown {
   return { indptr: [...x.indptr], indices: [...x.indices], data: [...x.data] };
 }
 
-test("every layout reads back as the counts and columns it was made of", async () => {
+test("every layout reads back as the counts and columns it was made of", async (t) => {
   const paths = [...files.references, ...files.queries];
   assert.equal(paths.length, studies.length);
   for (const [s, study] of studies.entries()) {
-    using file = await openAnnData(paths[s]!);
+    const file = await openAnnData(paths[s]!);
+    t.after(() => file.close());
     const counts = study.layout === "raw" ? file.raw!.x : file.x!;
     assert.equal(counts.format, study.layout === "raw" ? "csr" : study.layout);
     assert.equal(counts.dtype, "float32");
