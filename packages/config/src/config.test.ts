@@ -131,11 +131,11 @@ test("secrets reach neither the error nor the description", () => {
   const { message } = failure(() => loadConfig(leaky, { env: values }));
   assert.doesNotMatch(message, /aaa111|bbb222|ccc333|ddd444/);
   const described = describeConfig(shape, loadConfig(shape, { env: complete }));
-  assert.equal(described["API_SECRET"], "(set)");
-  assert.equal(described["DATABASE_URL"], "postgres://cell:***@db:5432/mesh?sslpassword=***");
-  assert.equal(described["CACHE_BYTES"], "64MiB");
-  assert.equal(described["TIMEOUT"], "30s");
-  assert.equal(described["NATS_URL"], "(not set)");
+  assert.equal(described.API_SECRET, "(set)");
+  assert.equal(described.DATABASE_URL, "postgres://cell:***@db:5432/mesh?sslpassword=***");
+  assert.equal(described.CACHE_BYTES, "64MiB");
+  assert.equal(described.TIMEOUT, "30s");
+  assert.equal(described.NATS_URL, "(not set)");
 });
 
 test("no secret value appears in any message, whatever it is", () => {

@@ -6,7 +6,6 @@ const bus = await connectJetStream({
   servers: servers!,
   streamPrefix: streamPrefix!,
   name: "crashing",
-  dedupeWindowMs: 1000,
 });
 await bus.consumeWork({ service: "crash", maxInFlight: 1, ackWaitMs: 1000 }, async () => {
   console.log("handling");

@@ -110,7 +110,12 @@ export function createInProcessBus(options: InProcessBusOptions = {}): EventBus 
 
     async consumeWork(consumeOptions, handler) {
       assertOpen();
-      const settings = workSettings(consumeOptions);
+      const given = workSettings(consumeOptions);
+      const onError = (error: Error): void => {
+        options.logger?.warn({ err: error, service: given.service }, "work consumer");
+        given.onError(error);
+      };
+      const settings = { ...given, onError };
       const consumer = { settings, runs: new HandlerRuns(settings, handler) };
       const queue = queueOf(settings.service);
       queue.attach(consumer);

@@ -1,6 +1,7 @@
 export { EventsError, type EventsErrorTag } from "./errors.ts";
 export { createInProcessBus, type InProcessBusOptions } from "./in-process-bus.ts";
 export { connectJetStream, type JetStreamBusOptions } from "./jetstream-bus.ts";
+export type { StreamLimits } from "./jetstream-streams.ts";
 export {
   type FindNatsServerOptions,
   type FoundNatsServer,

@@ -7,12 +7,12 @@ import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { bytes, describeEventBus, recorder, text, until } from "./contract.ts";
+import { describeEventBus } from "./contract.ts";
+import { bytes, recorder, text, until } from "./contract-tools.ts";
 import { connectJetStream, type JetStreamBusOptions } from "./jetstream-bus.ts";
 import { findNatsServer, type RunningNatsServer, startNatsServer } from "./nats-server.ts";
 import type { EventBus, EventLogger } from "./types.ts";
 
-const WINDOW_MS = 1000;
 const reasons: string[] = [];
 const found = await findNatsServer({ onReason: (reason) => reasons.push(reason) });
 
@@ -32,15 +32,18 @@ if (!found) {
       servers: shared.url,
       name: "test",
       streamPrefix: `t${++prefixes}`,
-      dedupeWindowMs: WINDOW_MS,
+      // The server sets the sizes of all streams aside, and every test has streams of its own.
+      limits: { jobsBytes: 4 << 20, factsBytes: 4 << 20, deadBytes: 4 << 20 },
       ...more,
     });
 
-  describeEventBus("JetStream bus", () => open(), WINDOW_MS);
-  describe("JetStream bus in trouble", { concurrency: true }, () => {
-    crashTests(open, shared);
-    settingsTests(open, shared);
-    restartTests(found.path, dir);
+  describe("JetStream", { concurrency: true }, () => {
+    describeEventBus("as every bus", open);
+    describe("in trouble", { concurrency: true }, () => {
+      crashTests(open, shared);
+      settingsTests(open, shared);
+      restartTests(found.path, dir);
+    });
   });
 }
 
@@ -119,6 +122,26 @@ function settingsTests(
     } finally {
       await nc.close();
     }
+  });
+
+  test("a full work queue refuses new work and takes it again when there is room", async () => {
+    const bus = await open({ streamPrefix: "full" });
+    const publish = (i: number): Promise<void> =>
+      bus.publishWork("jobs.a.go", new Uint8Array(500_000), { messageId: `m${i}` });
+    let stored = 0;
+    await assert.rejects(
+      async () => {
+        for (; stored < 20; stored++) await publish(stored);
+      },
+      { tag: "queue_full", grpcCode: "resource_exhausted" },
+    );
+    assert.ok(stored >= 7 && stored <= 8, `${stored} messages of 500 kB in 4 MiB`);
+    const { seen, handler } = recorder();
+    await bus.consumeWork({ service: "a", maxInFlight: 4 }, handler);
+    await until(async () => seen.length === stored && (await bus.pending("a")).inFlight === 0, "emptied");
+    await publish(stored);
+    await until(() => seen.length === stored + 1, "new work");
+    await bus.close();
   });
 
   test("two services that start at once agree on the streams and the consumer", async () => {

@@ -4,8 +4,9 @@ import { DEAD_LETTERS_LISTED, DEDUPE_WINDOW_MS, deadLetterLimit, workSettings } 
 import { asError, EventsError } from "./errors.ts";
 import { listDeadLetters, replayJetStreamDeadLetter } from "./jetstream-dead-letters.ts";
 import { subscribeDurable, subscribeLive } from "./jetstream-facts.ts";
+import { createGuard } from "./jetstream-guard.ts";
 import { openLink } from "./jetstream-link.ts";
-import { ensureStreams, isApiError, streamNames } from "./jetstream-streams.ts";
+import { ensureStreams, isApiError, type StreamLimits, streamNames } from "./jetstream-streams.ts";
 import { MESSAGE_ID, publishStored, toWireHeaders } from "./jetstream-wire.ts";
 import { consumeJetStreamWork, type JetStreamParts, workConsumerName } from "./jetstream-work.ts";
 import { checkHeaders, checkMessageId, checkSize } from "./messages.ts";
@@ -15,7 +16,6 @@ import type { EventBus, EventLogger, PendingWork } from "./types.ts";
 const CONSUMER_NOT_FOUND = 10014;
 /** Requests to the JetStream API; a readiness probe should not hang longer than this. */
 const API_MS = 5000;
-const CLOSE_MS = 3000;
 
 export interface JetStreamBusOptions {
   /** `nats://[user:password@]host:port`, `tls://…`, several separated by commas or in an array. */
@@ -26,6 +26,8 @@ export interface JetStreamBusOptions {
   readonly streamPrefix?: string;
   /** Copies of each stream in a cluster, 1 to 5. Given: enforced. Not given: 1 for new streams. */
   readonly replicas?: number;
+  /** Sizes of streams that are created. */
+  readonly limits?: StreamLimits;
   readonly logger?: EventLogger;
   /** How long a message id is remembered. Default 120 000. */
   readonly dedupeWindowMs?: number;
@@ -33,15 +35,16 @@ export interface JetStreamBusOptions {
   readonly connectTimeoutMs?: number;
 }
 
-interface Stoppable {
-  stop(options?: { drainMs?: number }): Promise<void>;
-}
-
 async function openParts(o: JetStreamBusOptions): Promise<JetStreamParts> {
   if (o.streamPrefix !== undefined) checkName("a stream prefix", o.streamPrefix);
   const names = streamNames(o.streamPrefix);
   const link = await openLink(o);
-  const settings = { names, dedupeWindowMs: o.dedupeWindowMs ?? DEDUPE_WINDOW_MS, replicas: o.replicas };
+  const settings = {
+    names,
+    dedupeWindowMs: o.dedupeWindowMs ?? DEDUPE_WINDOW_MS,
+    replicas: o.replicas,
+    limits: o.limits ?? {},
+  };
   try {
     const jsm = await jetstreamManager(link.nc, { timeout: API_MS });
     const js = jetstream(link.nc, { timeout: API_MS });
@@ -86,35 +89,7 @@ async function pendingWork({ jsm, names }: JetStreamParts, service: string): Pro
 export async function connectJetStream(options: JetStreamBusOptions): Promise<EventBus> {
   const parts = await openParts(options);
   const { link, js, jsm, names, logger } = parts;
-  const open = new Set<Stoppable>();
-  let closed: Promise<void> | undefined;
-
-  const assertOpen = (): void => {
-    if (closed || link.closing.aborted) throw new EventsError("closed", "the event bus is closed");
-  };
-  /** Whatever the client throws becomes one of ours. */
-  const guarded = async <T>(what: string, run: () => Promise<T>): Promise<T> => {
-    assertOpen();
-    try {
-      return await run();
-    } catch (error) {
-      if (error instanceof EventsError) throw error;
-      assertOpen();
-      throw new EventsError("unavailable", `NATS failed to ${what}: ${asError(error).message}`, {
-        cause: error,
-      });
-    }
-  };
-  /** Remembers what runs, so that `close` can end it. */
-  const kept = (running: Stoppable): { stop(o?: { drainMs?: number }): Promise<void> } => {
-    const handle: Stoppable = {
-      async stop(o) {
-        if (open.delete(handle)) await running.stop(o);
-      },
-    };
-    open.add(handle);
-    return handle;
-  };
+  const { guarded, kept, close } = createGuard(link);
   const maxPayload = (): number | undefined => link.nc.info?.max_payload;
 
   return {
@@ -136,7 +111,7 @@ export async function connectJetStream(options: JetStreamBusOptions): Promise<Ev
           logger?.warn({ err: error, service: settings.service }, "work consumer");
           settings.onError(error);
         };
-        return kept(await consumeJetStreamWork(parts, { ...settings, onError }, handler));
+        return await kept(await consumeJetStreamWork(parts, { ...settings, onError }, handler));
       }),
 
     publishFact: (subject, payload) =>
@@ -147,12 +122,12 @@ export async function connectJetStream(options: JetStreamBusOptions): Promise<Ev
         await publishStored(link, js, `${names.subjectPrefix}${subject}`, payload, wire);
       }),
 
-    subscribeFacts: (filter, handler, { signal, durable } = {}) =>
-      guarded("subscribe", async () => {
+    async subscribeFacts(filter, handler, { signal, durable } = {}) {
+      signal?.throwIfAborted();
+      return await guarded("subscribe", async () => {
         checkFactFilter(filter);
         if (durable !== undefined) checkName("a durable name", durable);
-        signal?.throwIfAborted();
-        const subscription = kept(
+        const subscription = await kept(
           durable === undefined
             ? await subscribeLive(parts, filter, handler)
             : await subscribeDurable(parts, filter, handler, durable),
@@ -165,7 +140,8 @@ export async function connectJetStream(options: JetStreamBusOptions): Promise<Ev
           await subscription.stop();
         };
         return { stop };
-      }),
+      });
+    },
 
     deadLetters: ({ limit = DEAD_LETTERS_LISTED } = {}) =>
       guarded("list dead letters", () => listDeadLetters(parts, deadLetterLimit(limit))),
@@ -184,15 +160,6 @@ export async function connectJetStream(options: JetStreamBusOptions): Promise<Ev
         await Promise.all([names.jobs, names.facts, names.dead].map((name) => jsm.streams.info(name)));
       }),
 
-    close() {
-      closed ??= (async () => {
-        // Outcomes are still reported if there is somebody to hear them, but nobody waits for a broker that is away.
-        const patience = setTimeout(() => void link.close(), link.connected() ? CLOSE_MS : 0);
-        await Promise.all([...open].map((running) => running.stop({ drainMs: 0 })));
-        clearTimeout(patience);
-        await link.close();
-      })();
-      return closed;
-    },
+    close,
   };
 }

@@ -37,6 +37,17 @@ export interface StreamSettings {
   readonly dedupeWindowMs: number;
   /** Undefined: one for a stream that is created, and whatever it has for one that exists. */
   readonly replicas: number | undefined;
+  readonly limits: StreamLimits;
+}
+
+/** Sizes a stream is created with; the server sets this much of its storage aside. An existing stream keeps its own. */
+export interface StreamLimits {
+  /** Default 256 MiB. */
+  readonly jobsBytes?: number;
+  /** Default 128 MiB. */
+  readonly factsBytes?: number;
+  /** Default 128 MiB. */
+  readonly deadBytes?: number;
 }
 
 type Wanted = Pick<
@@ -52,7 +63,7 @@ type Wanted = Pick<
   | "num_replicas"
 >;
 
-function wantedStreams({ names, dedupeWindowMs, replicas = 1 }: StreamSettings): Wanted[] {
+function wantedStreams({ names, dedupeWindowMs, replicas = 1, limits }: StreamSettings): Wanted[] {
   const common = {
     storage: StorageType.File,
     duplicate_window: nanos(dedupeWindowMs),
@@ -69,7 +80,7 @@ function wantedStreams({ names, dedupeWindowMs, replicas = 1 }: StreamSettings):
       retention: RetentionPolicy.Workqueue,
       // Full means refuse: accepted work is never dropped to make room.
       discard: DiscardPolicy.New,
-      max_bytes: JOBS_BYTES,
+      max_bytes: limits.jobsBytes ?? JOBS_BYTES,
       max_age: 0,
     },
     {
@@ -77,7 +88,7 @@ function wantedStreams({ names, dedupeWindowMs, replicas = 1 }: StreamSettings):
       ...stream(names.facts, "events"),
       retention: RetentionPolicy.Limits,
       discard: DiscardPolicy.Old,
-      max_bytes: FACTS_BYTES,
+      max_bytes: limits.factsBytes ?? FACTS_BYTES,
       max_age: nanos(FACTS_AGE_MS),
     },
     {
@@ -85,7 +96,7 @@ function wantedStreams({ names, dedupeWindowMs, replicas = 1 }: StreamSettings):
       ...stream(names.dead, "dead"),
       retention: RetentionPolicy.Limits,
       discard: DiscardPolicy.Old,
-      max_bytes: DEAD_BYTES,
+      max_bytes: limits.deadBytes ?? DEAD_BYTES,
       max_age: nanos(DEAD_AGE_MS),
     },
   ];
@@ -110,7 +121,7 @@ async function create(jsm: JetStreamManager, wanted: Wanted): Promise<StreamInfo
     // Another service of the mesh was quicker, with settings of its own.
     if (isApiError(error, STREAM_NAME_IN_USE)) return await jsm.streams.info(wanted.name);
     if (!(error instanceof JetStreamApiError)) throw error;
-    const recover = "use another stream prefix, or make room on the server";
+    const recover = "use another stream prefix, smaller limits, or make room on the server";
     throw new EventsError(
       "settings_refused",
       `NATS refused the stream ${wanted.name}: ${error.message}; ${recover}`,

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { bytes, recorder, text, until } from "./contract.ts";
+import { bytes, recorder, text, until } from "./contract-tools.ts";
 import { findNatsServer, openBus, startNatsServer } from "./index.ts";
 import { isSupported } from "./nats-version.ts";
 import type { EventLogger } from "./types.ts";

@@ -15,7 +15,7 @@ export interface OpenBusOptions {
   readonly name: string;
   readonly logger: EventLogger;
   /** What else a JetStream bus can be told. */
-  readonly jetStream?: Pick<JetStreamBusOptions, "streamPrefix" | "replicas" | "connectTimeoutMs">;
+  readonly jetStream?: Pick<JetStreamBusOptions, "streamPrefix" | "replicas" | "limits" | "connectTimeoutMs">;
   /** Where to look for a server; default `process.env`. */
   readonly env?: FindNatsServerOptions["env"];
 }
