@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import {
   addRowsToGram,
   buildPcaOnnx,
@@ -9,12 +9,19 @@ import {
   finalizePca,
   MODEL_KEYS,
   normalizeLog1p,
+  type OnnxRunner,
   type PcaOnnxSpec,
   type PcaScale,
   readOnnxSummary,
   totalsOf,
 } from "./index.ts";
 import { syntheticCounts, toDense } from "./test-data.ts";
+
+async function openForTest(t: TestContext, model: Uint8Array, threads = 1): Promise<OnnxRunner> {
+  const runner = await createOnnxRunner(model, { threads });
+  t.after(() => runner.close());
+  return runner;
+}
 
 const G = 40;
 const counts = syntheticCounts(300, G, 21);
@@ -57,9 +64,9 @@ function embedNaively(spec: PcaOnnxSpec): number[][] {
 }
 
 for (const scale of ["none", "unit-variance"] as const) {
-  test(`the model embeds raw counts as the definition does (scale ${scale})`, async () => {
+  test(`the model embeds raw counts as the definition does (scale ${scale})`, async (t) => {
     const spec = specOf(scale);
-    await using runner = await createOnnxRunner(buildPcaOnnx(spec), { threads: 1 });
+    const runner = await openForTest(t, buildPcaOnnx(spec));
     assert.equal(runner.nFeatures, G);
     assert.equal(runner.nComponents, 3);
     const expected = embedNaively(spec).flat();
@@ -89,8 +96,8 @@ test("the file is deterministic and carries what is needed to use it", () => {
   assert.deepEqual(outputs.get("embedding"), [null, 3]);
 });
 
-test("empty cells, totals of 0 and huge counts stay finite", async () => {
-  await using runner = await createOnnxRunner(buildPcaOnnx(specOf("unit-variance")), { threads: 1 });
+test("empty cells, totals of 0 and huge counts stay finite", async (t) => {
+  const runner = await openForTest(t, buildPcaOnnx(specOf("unit-variance")));
   const dense = new Float32Array(3 * G);
   dense.fill(3e38, G, 2 * G);
   dense.fill(7, 2 * G);
@@ -99,8 +106,8 @@ test("empty cells, totals of 0 and huge counts stay finite", async () => {
   assert.equal((await runner.run(new Float32Array(), new Float32Array(), 0)).length, 0);
 });
 
-test("accepts shared memory and overlapping calls", async () => {
-  await using runner = await createOnnxRunner(buildPcaOnnx(specOf("none")), { threads: 2 });
+test("accepts shared memory and overlapping calls", async (t) => {
+  const runner = await openForTest(t, buildPcaOnnx(specOf("none")), 2);
   const dense = Float32Array.from(toDense(counts).slice(0, 5).flat());
   const shared = new Float32Array(new SharedArrayBuffer(dense.byteLength));
   shared.set(dense);
@@ -109,9 +116,8 @@ test("accepts shared memory and overlapping calls", async () => {
   assert.deepEqual(a, b);
 });
 
-test("bad input is named by row and column; bad shapes, cancels and closed sessions are typed", async () => {
-  const runner = await createOnnxRunner(buildPcaOnnx(specOf("none")), { threads: 1 });
-  after(() => runner.close());
+test("bad input is named by row and column; bad shapes, cancels and closed sessions are typed", async (t) => {
+  const runner = await openForTest(t, buildPcaOnnx(specOf("none")));
   const dense = new Float32Array(2 * G);
   dense[G + 5] = Number.NaN;
   await assert.rejects(runner.run(dense, Float32Array.of(1, 1), 2), {

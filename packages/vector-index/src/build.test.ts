@@ -3,7 +3,8 @@ import { mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promi
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { buildIndex, type IndexInput, openIndex } from "./index.ts";
-import { clustered, inputOf, temporaryDirectory } from "./test-data.ts";
+import { serializeManifest } from "./manifest.ts";
+import { clustered, inputOf, openForTest, temporaryDirectory } from "./test-data.ts";
 
 async function contentsOf(dir: string): Promise<Record<string, Buffer>> {
   const names = (await readdir(dir)).sort();
@@ -56,7 +57,7 @@ test("the manifest records what was built and where it came from", async (t) => 
   assert.deepEqual(manifest.columns, ["tissue", "sex"]);
   assert.deepEqual(manifest.lineage, { model: "m1", curriculum: { seed: 42 } });
   assert.deepEqual(manifest.files["vectors.f32"]?.bytes, 20 * 4 * 4);
-  await using index = await openIndex(dir);
+  const index = await openForTest(t, dir);
   assert.deepEqual(index.manifest, manifest);
   assert.equal(index.metadata("sex").categories.length, 2);
 });
@@ -74,7 +75,7 @@ test("the later vector of an id replaces the earlier, with its metadata", async 
   const manifest = await buildIndex(input, dir);
   assert.equal(manifest.size, 3);
   assert.equal(manifest.replaced, 1);
-  await using index = await openIndex(dir);
+  const index = await openForTest(t, dir);
   assert.deepEqual([...index.ids], [2 ** 53 - 1, 7, 0]);
   assert.deepEqual([...index.metadata("c").codes], [1, 1, -1]);
   const { ids, distances } = await index.search(Float32Array.of(-1, 0), 1, 1);
@@ -116,6 +117,8 @@ test("input that does not fit is refused before anything is written", async (t) 
     { metadata: [{ ...column, categories: ["a", "a"] }] },
     { metadata: [column, column] },
     { metadata: [{ ...column, name: "" }] },
+    { manifest: { n: 1n } as unknown as IndexInput["manifest"] },
+    { manifest: [] as unknown as IndexInput["manifest"] },
   ];
   for (const part of wrong) {
     await assert.rejects(buildIndex(inputOf(5, 3, "l2", part), dir), { tag: "invalid_argument" });
@@ -134,7 +137,7 @@ test("a cancelled graph build leaves the old index in place and no debris", asyn
   setTimeout(() => controller.abort(), 20);
   await assert.rejects(building, { tag: "cancelled" });
   assert.deepEqual(await readdir(dirname(dir)), ["index"]);
-  await using index = await openIndex(dir);
+  const index = await openForTest(t, dir);
   assert.equal(index.size, 30);
 });
 
@@ -150,11 +153,21 @@ test("a directory with other files in it is left alone; a missing index is not f
   assert.deepEqual(await readdir(other), ["thesis.txt"]);
 });
 
+test("a single changed byte of the manifest is found", async (t) => {
+  const dir = await temporaryDirectory(t);
+  await buildIndex(inputOf(5, 3, "l2"), dir);
+  const path = join(dir, "manifest.json");
+  const text = await readFile(path, "utf8");
+  assert.ok(text.includes('"model": "m1"'));
+  await writeFile(path, text.replace('"model": "m1"', '"model": "m2"'));
+  await assert.rejects(openIndex(dir), { tag: "corrupt_index" });
+});
+
 test("a manifest that lies about shapes or is of another version is refused", async (t) => {
   const dir = await temporaryDirectory(t);
   await buildIndex(inputOf(20, 4, "dot_product", { kind: "hnsw" }), dir);
   const path = join(dir, "manifest.json");
-  const manifest = JSON.parse(await readFile(path, "utf8"));
+  const { sha256: _, ...manifest } = JSON.parse(await readFile(path, "utf8"));
   const lies = [
     { dimension: 8 },
     { size: 2 ** 30 },
@@ -170,9 +183,9 @@ test("a manifest that lies about shapes or is of another version is refused", as
     { format: "other" },
   ];
   for (const lie of lies) {
-    await writeFile(path, JSON.stringify({ ...manifest, ...lie }));
+    await writeFile(path, serializeManifest({ ...manifest, ...lie }));
     await assert.rejects(openIndex(dir), { tag: "corrupt_index" });
   }
-  await writeFile(path, JSON.stringify({ ...manifest, version: 2 }));
+  await writeFile(path, serializeManifest({ ...manifest, version: 2 }));
   await assert.rejects(openIndex(dir), { tag: "unsupported_version" });
 });

@@ -5,7 +5,17 @@ import { checkInput, checkInteger } from "./checks.ts";
 import { throwIfCancelled, VectorIndexError } from "./errors.ts";
 import { digestFile, writeNew } from "./files.ts";
 import { buildGraph, DEFAULT_CONNECTIVITY, DEFAULT_EXPANSION_ADD } from "./graph.ts";
-import { codesFile, createManifest, GRAPH, IDS, MANIFEST, METADATA, VECTORS } from "./manifest.ts";
+import {
+  codesFile,
+  createManifest,
+  GRAPH,
+  IDS,
+  lineageAsJson,
+  MANIFEST,
+  METADATA,
+  serializeManifest,
+  VECTORS,
+} from "./manifest.ts";
 import { type PreparedVectors, prepareVectors } from "./prepare.ts";
 import type { BuildOptions, FileEntry, GraphInfo, IndexInput, IndexKind, IndexManifest } from "./types.ts";
 
@@ -27,6 +37,7 @@ export async function buildIndex(
   options: BuildOptions = {},
 ): Promise<IndexManifest> {
   checkInput(input);
+  const lineage = lineageAsJson(input.manifest);
   checkInteger("threads", options.threads ?? 1, 1, 1024);
   throwIfCancelled(options.signal, "index build");
   await checkTarget(dir);
@@ -34,7 +45,7 @@ export async function buildIndex(
   await mkdir(dirname(dir), { recursive: true });
   await mkdir(staging);
   try {
-    const manifest = await writeIndex(input, staging, options);
+    const manifest = await writeIndex({ ...input, manifest: lineage }, staging, options);
     await publish(staging, dir);
     return manifest;
   } finally {
@@ -74,7 +85,7 @@ async function writeIndex(input: IndexInput, dir: string, options: BuildOptions)
     files,
     lineage: input.manifest,
   });
-  await writeNew(join(dir, MANIFEST), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
+  await writeNew(join(dir, MANIFEST), Buffer.from(serializeManifest(manifest)));
   return manifest;
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { MAX_DIMENSION, METRICS } from "./checks.ts";
@@ -22,6 +23,31 @@ export function codesFile(column: number): string {
 
 export function createManifest(parts: Omit<IndexManifest, "format" | "version">): IndexManifest {
   return { format: FORMAT, version: VERSION, ...parts };
+}
+
+/** The text of manifest.json: the manifest and, last, the digest of its own JSON. */
+export function serializeManifest(manifest: object): string {
+  return `${JSON.stringify({ ...manifest, sha256: digestOf(manifest) }, null, 2)}\n`;
+}
+
+function digestOf(manifest: object): string {
+  return createHash("sha256").update(JSON.stringify(manifest)).digest("hex");
+}
+
+/**
+ * A deep copy as a reader of the file will see it.
+ * @throws VectorIndexError `invalid_argument` when the lineage is not JSON
+ */
+export function lineageAsJson(lineage: IndexManifest["lineage"]): IndexManifest["lineage"] {
+  try {
+    const copy: unknown = JSON.parse(JSON.stringify(lineage));
+    if (isRecord(copy)) return copy as IndexManifest["lineage"];
+  } catch (cause) {
+    throw new VectorIndexError("invalid_argument", `the lineage is not JSON: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  throw new VectorIndexError("invalid_argument", "expected the lineage to be a JSON object");
 }
 
 /**
@@ -49,6 +75,8 @@ export async function readManifest(dir: string): Promise<IndexManifest> {
 function checkManifest(value: unknown, path: string): IndexManifest {
   const fail = (detail: string) => damaged(path, `is not the manifest of a vector index: ${detail}`);
   if (!isRecord(value) || value.format !== FORMAT) throw fail(`expected format "${FORMAT}"`);
+  const { sha256, ...signed } = value;
+  if (sha256 !== digestOf(signed)) throw fail("its own sha256 does not match");
   if (value.version !== VERSION) {
     throw new VectorIndexError(
       "unsupported_version",

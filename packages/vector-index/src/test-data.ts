@@ -3,7 +3,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { IndexInput, MetadataColumn, Metric } from "./index.ts";
+import {
+  type IndexInput,
+  type MetadataColumn,
+  type Metric,
+  type OpenOptions,
+  openIndex,
+  type VectorIndex,
+} from "./index.ts";
 
 export function randomSource(seed: number): () => number {
   let state = seed >>> 0;
@@ -103,4 +110,11 @@ export async function temporaryDirectory(t: TestContext): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), "vector-index-"));
   t.after(() => rm(root, { recursive: true, force: true }));
   return join(root, "index");
+}
+
+/** Opens an index and closes it with the test. */
+export async function openForTest(t: TestContext, dir: string, options?: OpenOptions): Promise<VectorIndex> {
+  const index = await openIndex(dir, options);
+  t.after(() => index.close());
+  return index;
 }
