@@ -30,6 +30,7 @@ test("HTTP statuses of both clouds mean the same", () => {
     [404, "object-not-found"],
     [409, "write-conflict"],
     [412, "object-exists"],
+    [413, "object-too-large"],
     [416, "invalid-range"],
     [429, "store-unavailable"],
     [500, "store-unavailable"],

@@ -32,6 +32,7 @@ const BY_STATUS: Readonly<Record<number, { tag: ObjectStoreErrorTag; what: strin
   404: { tag: "object-not-found", what: "There is no object at" },
   409: { tag: "write-conflict", what: "Another write got in the way at" },
   412: { tag: "object-exists", what: "There is already an object at" },
+  413: { tag: "object-too-large", what: "The store refuses a request of this size for" },
   416: { tag: "invalid-range", what: "The requested bytes lie beyond the end of" },
   408: { tag: "store-unavailable", what: "The store timed out for" },
   429: { tag: "store-unavailable", what: "The store asks to slow down for" },

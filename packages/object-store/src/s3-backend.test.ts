@@ -189,6 +189,6 @@ describe("s3:// beyond what fauxqs checks", () => {
     const MiB = 1024 * 1024;
     assert.equal(partSizeFor(100 * MiB), 8 * MiB);
     assert.ok(Math.ceil((5 * 1024 ** 4) / partSizeFor(5 * 1024 ** 4)) <= 10_000);
-    assert.equal(partSizeFor(undefined), 16 * MiB);
+    assert.equal(partSizeFor(undefined), 8 * MiB);
   });
 });

@@ -19,8 +19,6 @@ import { uploadParts } from "./s3-upload.ts";
 import type { ObjectInfo, S3Options } from "./types.ts";
 import { compareUris } from "./uri.ts";
 
-/** Above this a body in memory goes up in parts too; S3's own limit for one request is 5 GiB. */
-const MULTIPART_BYTES = 4 * SINGLE_REQUEST_BYTES;
 /** S3 asks to repeat a conditional write that met another one (409 ConditionalRequestConflict). */
 const CONFLICT_TRIES = 5;
 
@@ -60,7 +58,7 @@ export function createS3Backend(options: S3Options): Backend {
     }
     const { bytes } = source;
     const size = bytes.length;
-    if (size > MULTIPART_BYTES)
+    if (size > SINGLE_REQUEST_BYTES)
       return { etag: await uploadParts(client, params, bytes, size, o.signal), size };
     const output = await client.send(new PutObjectCommand({ ...params, Body: bytes }), abort(o.signal));
     return { etag: output.ETag, size };

@@ -6,12 +6,13 @@ import { SINGLE_REQUEST_BYTES } from "./body.ts";
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html: 10 000 parts of 5 MiB to 5 GiB. */
 const MAX_PARTS = 10_000;
 const QUEUE = 4;
-/** Room for 156 GiB at 64 MiB of buffers when the size is not known beforehand. */
-const UNKNOWN_SIZE_PART = 2 * SINGLE_REQUEST_BYTES;
 
+/**
+ * 8 MiB, and more only where the parts would not suffice otherwise: small local S3 servers refuse large requests
+ * (fauxqs above 11 MiB). A body of unknown size can so have 78 GiB.
+ */
 export function partSizeFor(size: number | undefined): number {
-  if (size === undefined) return UNKNOWN_SIZE_PART;
-  return Math.max(SINGLE_REQUEST_BYTES, Math.ceil(size / MAX_PARTS));
+  return Math.max(SINGLE_REQUEST_BYTES, Math.ceil((size ?? 0) / MAX_PARTS));
 }
 
 /** A multipart upload; when it fails or is cancelled its parts are removed. Returns the object's ETag. */
