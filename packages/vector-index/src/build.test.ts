@@ -141,6 +141,27 @@ test("a cancelled graph build leaves the old index in place and no debris", asyn
   assert.equal(index.size, 30);
 });
 
+test("builds racing for one directory leave one whole index and no debris", async (t) => {
+  const dir = await temporaryDirectory(t);
+  await buildIndex(inputOf(9, 4, "l2"), dir);
+  const races = [100, 200, 300, 400].map((size) => buildIndex(inputOf(size, 4, "l2"), dir));
+  for (const result of await Promise.allSettled(races)) {
+    if (result.status === "rejected") assert.equal(result.reason.tag, "target_in_use");
+  }
+  const index = await openForTest(t, dir);
+  assert.ok([9, 100, 200, 300, 400].includes(index.size));
+  assert.deepEqual(await readdir(dirname(dir)), ["index"]);
+});
+
+test("a target below a file is a typed storage error", async (t) => {
+  const dir = await temporaryDirectory(t);
+  await writeFile(dir, "a file");
+  await assert.rejects(buildIndex(inputOf(5, 3, "l2"), dir), { tag: "target_in_use" });
+  await assert.rejects(buildIndex(inputOf(5, 3, "l2"), join(dir, "below")), (error: { tag?: string }) => {
+    return error.tag === "target_in_use" || error.tag === "storage";
+  });
+});
+
 test("a directory with other files in it is left alone; a missing index is not found", async (t) => {
   const dir = await temporaryDirectory(t);
   await assert.rejects(openIndex(dir), { tag: "not_found", grpcCode: "not_found", httpStatus: 404 });

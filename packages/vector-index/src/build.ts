@@ -29,7 +29,7 @@ const EXACT_BELOW = 200_000;
  * one. An index already in `dir` is replaced; a directory with anything else in it is left alone. The bytes depend on the input only,
  * except that an HNSW graph linked by several threads differs from run to run.
  *
- * @throws VectorIndexError `invalid_argument`, `invalid_vector`, `target_in_use`, `native`, `cancelled`
+ * @throws VectorIndexError `invalid_argument`, `invalid_vector`, `target_in_use`, `storage`, `native`, `cancelled`
  */
 export async function buildIndex(
   input: IndexInput,
@@ -42,12 +42,22 @@ export async function buildIndex(
   throwIfCancelled(options.signal, "index build");
   await checkTarget(dir);
   const staging = `${dir}.building-${randomUUID()}`;
-  await mkdir(dirname(dir), { recursive: true });
-  await mkdir(staging);
   try {
+    await mkdir(dirname(dir), { recursive: true });
+    await mkdir(staging);
     const manifest = await writeIndex({ ...input, manifest: lineage }, staging, options);
     await publish(staging, dir);
     return manifest;
+  } catch (cause) {
+    if (cause instanceof VectorIndexError) throw cause;
+    throw new VectorIndexError(
+      "storage",
+      `the index could not be written at ${dir}: ${(cause as Error).message}`,
+      {
+        cause,
+        path: dir,
+      },
+    );
   } finally {
     await rm(staging, { recursive: true, force: true });
   }
@@ -135,18 +145,17 @@ async function publish(staging: string, dir: string): Promise<void> {
     () => true,
     () => false,
   );
-  if (replaces) await rename(dir, aside);
+  let movedAside = false;
   try {
+    if (replaces) await rename(dir, aside);
+    movedAside = replaces;
     await rename(staging, dir);
   } catch (cause) {
-    if (replaces) await rename(aside, dir).catch(() => undefined);
+    if (movedAside) await rename(aside, dir).catch(() => undefined);
     throw new VectorIndexError(
       "target_in_use",
       `the index could not be moved to ${dir}: is another build writing there?`,
-      {
-        cause,
-        path: dir,
-      },
+      { cause, path: dir },
     );
   }
   if (replaces) await rm(aside, { recursive: true, force: true });

@@ -9,6 +9,8 @@ const TABLE = {
   /** A file of the index is not the one that was written. */
   corrupt_index: { grpcCode: "data_loss", httpStatus: 500 },
   unsupported_version: { grpcCode: "unimplemented", httpStatus: 501 },
+  /** The file system refused: no space, no permission. */
+  storage: { grpcCode: "unavailable", httpStatus: 503 },
   native: { grpcCode: "internal", httpStatus: 500 },
   closed: { grpcCode: "failed_precondition", httpStatus: 500 },
   cancelled: { grpcCode: "cancelled", httpStatus: 499 },

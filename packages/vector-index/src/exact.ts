@@ -57,7 +57,8 @@ export function createExactSearcher(table: VectorTable, threads: number): ExactS
       return heaps;
     },
     async close() {
-      await (await session)?.close();
+      // A session that never opened has nothing to close; its failure was reported by the search that wanted it.
+      await (await session?.catch(() => undefined))?.close();
     },
   };
 }
