@@ -21,8 +21,15 @@ export function explainNpmFailure(output) {
     return "the npm registry refused the request: check the credentials in your .npmrc and run again.";
   if (MISSING.test(output))
     return "the npm registry does not carry this package version: use a registry that mirrors all of npm and run again.";
+  if (/\bEUSAGE\b/.test(output) && /in sync/.test(output))
+    return "package-lock.json does not belong to the package.json files: run npm install and commit the lockfile.";
   if (/\bENOSPC\b/.test(output)) return "the disk is full: free about 1 GB and run again.";
   return undefined;
+}
+
+/** npm says the cause first and where its log is last; help texts stand between. */
+function middleCut(lines) {
+  return (lines.length <= 40 ? lines : [...lines.slice(0, 30), "…", ...lines.slice(-10)]).join("\n");
 }
 
 /** The environment in which `node` means `nodePath`, for npm and everything it starts. */
@@ -70,6 +77,7 @@ export async function runNpm(nodePath, args, { cwd, env = {}, what }) {
   if (code === 0) return;
   const output = Buffer.concat(chunks).toString().trim();
   const why = explainNpmFailure(output);
-  const tail = output.split("\n").slice(-40).join("\n");
-  throw new LaunchError(`${what} failed: ${why ?? `npm ended with ${code}.`}\n${tail}`);
+  throw new LaunchError(
+    `${what} failed: ${why ?? `npm ended with ${code}.`}\n${middleCut(output.split("\n"))}`,
+  );
 }
