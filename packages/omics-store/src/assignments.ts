@@ -34,7 +34,10 @@ export async function readAssignments(
   const sinks = [
     columnSink({ name: "cell_id", type: "int" }, { nullable: false }),
     ...wanted.map((column) =>
-      columnSink(column, { nullable: column.nullable, categories: manifest.categories[column.name] }),
+      columnSink(column, {
+        nullable: column.nullable,
+        categories: column.categorical ? manifest.categories[column.name] : undefined,
+      }),
     ),
   ];
   const list = ["cell_id", ...wanted.map((column) => quoteIdentifier(column.column))].join(", ");

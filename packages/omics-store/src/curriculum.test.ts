@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 import fc from "fast-check";
+import { readAssignments } from "./assignments.ts";
 import { readCurriculum } from "./curriculum.ts";
 import { OmicsStoreError, type OmicsStoreErrorTag } from "./errors.ts";
 import { extractBins } from "./extract.ts";
@@ -128,7 +129,7 @@ const someIngests = fc
       cells: fc.array(
         fc.record({
           obs: anObs,
-          picks: fc.array(fc.tuple(fc.nat(6), fc.integer({ min: 0, max: 5 })), { maxLength: 8 }),
+          picks: fc.array(fc.tuple(fc.nat(6), fc.integer({ min: -2, max: 5 })), { maxLength: 8 }),
         }),
         { maxLength: 40 },
       ),
@@ -208,7 +209,7 @@ test("ingest → prepare → extract equals a plain implementation of the rules"
         );
       });
     }),
-    { seed: 20, numRuns: 20 },
+    { seed: 20, numRuns: 20, endOnFailure: true },
   );
 });
 
@@ -288,6 +289,37 @@ test("a curriculum folder answers the same request again and refuses another one
     assert.deepEqual(await prepareCurriculum({ ingestDirs, request, outDir }), manifest);
     const other = prepareCurriculum({ ingestDirs, request: { ...request, seed: 2 }, outDir });
     await assert.rejects(other, tagged("already_exists"));
+  });
+});
+
+test("columns called like object members or store columns come through every step", async () => {
+  await inTempDir(async (dir) => {
+    const names = ["__proto__", "constructor", "toString", "position", 'a"b'];
+    const cells = [0, 1].map((i) => ({
+      original: `c${i}`,
+      obs: Object.fromEntries(names.map((name) => [name, `${name} ${i}`])),
+      entries: [[0, 1]] as [number, number][],
+    }));
+    const schema = names.map((name) => ({ name, type: "string" as const }));
+    await writeIngest(dir, { ...seeded("a", 0, 0), genes: ["g0"], schema, cells });
+    const obsColumns = names.map((name) => (name === "position" ? "obs_position" : name));
+    const curriculumDir = join(dir, "c");
+    const filters = { __proto____in: ["__proto__ 0", "__proto__ 1"], constructor__not_eq: "x" };
+    for (const categoryLimit of [0, 10]) {
+      const outDir = `${curriculumDir}${categoryLimit}`;
+      const asked = { ...request, filters, obsColumns, categoryLimit, features: ["g0"] };
+      await prepareCurriculum({ ingestDirs: [dir], request: asked, outDir });
+      const { raw } = await extractAll([dir], outDir, [0]);
+      const assigned = await readAssignments(outDir, { columns: obsColumns });
+      assert.deepEqual(assigned.cellIds, raw[0]!.cellIds);
+      for (const [i, name] of obsColumns.entries()) {
+        const column = raw[0]!.obs[name]!;
+        assert.equal(column.kind, categoryLimit === 0 ? "string" : "categorical");
+        assert.deepEqual(assigned.columns[name], column);
+        for (const [row, id] of raw[0]!.cellIds.entries())
+          assert.equal(valueAt(column, row), `${names[i]} ${id}`);
+      }
+    }
   });
 });
 

@@ -132,6 +132,9 @@ function ingestPart(ingest: Ingest, cells: { id: number; row: number }[] | undef
   return [{ ingest, first, last, slots, cells: cells.length }];
 }
 
+/** Counts placed between two turns of the event loop: a few milliseconds. */
+const PAUSE_NNZ = 256 * 1024;
+
 /** Streams one ingest's lists into the group's matrices. Files without wanted cells are not opened. */
 export async function dealRows(
   context: ExtractContext,
@@ -148,8 +151,9 @@ export async function dealRows(
     `SELECT cell_id, feature_ids, counts FROM ${readParquet(paths)} WHERE cell_id BETWEEN ${first} AND ${last}`,
   );
   let dealt = 0;
-  await eachChunk(context.signal, result, (chunk) => {
+  await eachChunk(context.signal, result, async (chunk) => {
     const ids = viewBigInts(chunk, 0);
+    let untilPause = PAUSE_NNZ;
     const features = viewLists(chunk, 1, "int32");
     const counts = viewLists(chunk, 2, ingest.manifest.countsType);
     const before = dealt;
@@ -167,6 +171,10 @@ export async function dealRows(
         throw new OmicsStoreError("corrupt", `cell ${ids[i]}: feature_ids and counts differ in length`);
       placeRow(group.matrices[bin]!, row - group.offsets[bin]!, list, map, context.scratch);
       dealt++;
+      untilPause -= list.length;
+      if (untilPause > 0) continue;
+      untilPause = PAUSE_NNZ;
+      await new Promise((resolve) => setImmediate(resolve));
     }
     onCells(dealt - before);
   });
@@ -222,14 +230,14 @@ async function featureMap(context: ExtractContext, ingest: Ingest): Promise<Feat
 async function eachChunk(
   signal: AbortSignal | undefined,
   result: DuckDBResult,
-  use: (chunk: DuckDBDataChunk) => void,
+  use: (chunk: DuckDBDataChunk) => void | Promise<void>,
 ): Promise<void> {
   let chunk = await guarded(signal, () => result.fetchChunk());
   while (chunk !== null && chunk.rowCount > 0) {
     const next = guarded(signal, () => result.fetchChunk());
     next.catch(() => undefined); // awaited below, unless `use` throws first
     try {
-      use(chunk);
+      await use(chunk);
     } catch (error) {
       await next.catch(() => undefined); // the connection must be idle before it is closed
       throw error;

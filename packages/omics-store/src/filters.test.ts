@@ -156,6 +156,6 @@ test("filters select what a plain evaluator selects", async () => {
         }
       });
     }),
-    { seed: 7, numRuns: 12 },
+    { seed: 7, numRuns: 12, endOnFailure: true },
   );
 });

@@ -1,4 +1,13 @@
 export { type Assignments, readAssignments, readIngestFeatures } from "./assignments.ts";
+export {
+  type BinReader,
+  type BinsManifest,
+  binFileName,
+  hashFile,
+  openBin,
+  parseBinsManifest,
+  totalCountsColumn,
+} from "./bin-file.ts";
 export { countCells, readColumns } from "./count-cells.ts";
 export { readCurriculum, readFeatures } from "./curriculum.ts";
 export { OmicsStoreError, type OmicsStoreErrorTag } from "./errors.ts";

@@ -5,6 +5,8 @@ import { VECTOR_ROWS } from "./vectors.ts";
 const INT32_MAX = 2 ** 31 - 1;
 const DEFAULT_ROW_GROUP_CELLS = 4096;
 const DEFAULT_FILE_CELLS = 16_384;
+/** One DuckDB table row group: a file is then written from one batch, and its bytes cannot depend on threads. */
+const MAX_FILE_CELLS = 122_880;
 
 export type CheckedIngestOptions = Required<Omit<IngestWriterOptions, "signal">> &
   Pick<IngestWriterOptions, "signal">;
@@ -19,8 +21,8 @@ export function checkedOptions(o: IngestWriterOptions): CheckedIngestOptions {
   if (!/^[^\0]+$/u.test(o.ingestId)) wrong("ingestId must be non-empty text without U+0000");
   if (!Number.isInteger(rowGroupCells) || rowGroupCells < VECTOR_ROWS || rowGroupCells % VECTOR_ROWS !== 0)
     wrong(`rowGroupCells must be a multiple of ${VECTOR_ROWS} (DuckDB's vector), got ${rowGroupCells}`);
-  if (!Number.isInteger(filesMaxCells) || filesMaxCells < 1)
-    wrong(`filesMaxCells must be a positive integer, got ${filesMaxCells}`);
+  if (!Number.isInteger(filesMaxCells) || filesMaxCells < 1 || filesMaxCells > MAX_FILE_CELLS)
+    wrong(`filesMaxCells must be in 1..${MAX_FILE_CELLS}, got ${filesMaxCells}`);
   if (!Number.isSafeInteger(o.cellIdStart) || o.cellIdStart < 0)
     throw new OmicsStoreError("id_out_of_range", `cellIdStart must be in 0..2^53−1, got ${o.cellIdStart}`);
   const lastFeature = o.featureIdStart + o.features.ids.length - 1;

@@ -32,6 +32,10 @@ export function typeOfColumn(column: ObsColumn): ObsType {
 const bad = (name: string, what: string): OmicsStoreError =>
   new OmicsStoreError("invalid_column", `column ${JSON.stringify(name)}: ${what}`);
 
+/** A column by name, where names such as "constructor" must not find what objects inherit. */
+export const ownColumn = (columns: Record<string, ObsColumn>, name: string): ObsColumn | undefined =>
+  Object.hasOwn(columns, name) ? columns[name] : undefined;
+
 /** Throws `invalid_column` unless the column has `rows` values of the declared type. */
 export function checkColumn(field: ColumnType, column: ObsColumn | undefined, rows: number): ObsColumn {
   if (column === undefined) throw bad(field.name, "declared in the schema but missing in the batch");

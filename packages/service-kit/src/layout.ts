@@ -7,7 +7,7 @@ export function storeLayout(storeUri: string) {
     ingest: (dataset: string, ingestId: string) =>
       joinUri(storeUri, "datasets", dataset, "ingests", ingestId),
     curriculum: (name: string) => joinUri(storeUri, "curricula", name),
-    bin: (name: string, bin: number) => joinUri(storeUri, "curricula", name, "bins", `extract_${bin}.h5ad`),
+    bins: (name: string) => joinUri(storeUri, "curricula", name, "bins"),
     model: (name: string) => joinUri(storeUri, "models", name, "model.onnx"),
     embedding: (name: string) => joinUri(storeUri, "embeddings", name),
     index: (name: string) => joinUri(storeUri, "indexes", name),

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { env, loadConfig } from "@cytomesh/config";
 import { ExtractService } from "@cytomesh/contracts/extract/v1/extract_service";
+import { createLocalCopies } from "@cytomesh/object-store";
 import { bindService } from "@cytomesh/rpc";
 import { createTaskPool, dataDirOf, type ServiceParts, type ServiceTools } from "@cytomesh/service-kit";
 import { extractCatalog } from "./clients/catalog.ts";
-import { createLocalCopies } from "./data-manager/local-copies.ts";
 import { extractServiceImpl } from "./rpc/extract-service.ts";
 import type { ExtractDeps } from "./services/deps.ts";
 import { extractHandler } from "./services/extract-job.ts";

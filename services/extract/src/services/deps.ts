@@ -1,7 +1,6 @@
-import type { ObjectStore } from "@cytomesh/object-store";
+import type { LocalCopies, ObjectStore } from "@cytomesh/object-store";
 import type { TaskPool } from "@cytomesh/service-kit";
 import type { ExtractCatalog } from "../clients/catalog.ts";
-import type { LocalCopies } from "../data-manager/local-copies.ts";
 
 /** What the domain needs from outside. */
 export interface ExtractDeps {

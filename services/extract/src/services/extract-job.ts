@@ -4,7 +4,13 @@ import { type Curriculum, CurriculumState } from "@cytomesh/contracts/catalog/v1
 import { ItemState } from "@cytomesh/contracts/jobs/v1/job";
 import { defineHandler, type JobContext } from "@cytomesh/jobs";
 import { joinUri, putJson } from "@cytomesh/object-store";
-import { type CurriculumManifest, readCurriculum, readFeatures } from "@cytomesh/omics-store";
+import {
+  type BinsManifest,
+  binFileName,
+  type CurriculumManifest,
+  readCurriculum,
+  readFeatures,
+} from "@cytomesh/omics-store";
 import { storeLayout } from "@cytomesh/service-kit";
 import { ExtractError } from "../errors.ts";
 import type { ExtractDeps } from "./deps.ts";
@@ -88,7 +94,9 @@ async function alreadyWritten(
   for (const item of context.items.values()) {
     if (item.state !== ItemState.SUCCEEDED) continue;
     const record = JSON.parse(Buffer.from(item.checkpoint).toString("utf8")) as BinRecord;
-    const stored = await deps.store.head(layout.bin(curriculum, record.bin), { signal: context.signal });
+    const stored = await deps.store.head(joinUri(layout.bins(curriculum), binFileName(record.bin)), {
+      signal: context.signal,
+    });
     if (stored?.size === record.bytes) present.set(record.bin, record);
   }
   return present;
@@ -117,7 +125,11 @@ async function writeBins(
   const cells = new Map<number, number>();
   const keep = async (bin: WrittenBin) => {
     const { path, ...record } = bin;
-    await deps.store.putFile(storeLayout(deps.storeUri).bin(o.curriculum.name, bin.bin), path, { signal });
+    await deps.store.putFile(
+      joinUri(storeLayout(deps.storeUri).bins(o.curriculum.name), binFileName(bin.bin)),
+      path,
+      { signal },
+    );
     await unlink(path);
     await context.record({
       key: `bin-${String(bin.bin).padStart(6, "0")}`,
@@ -183,20 +195,25 @@ async function finish(
   jobId: string,
 ): Promise<void> {
   const bins = [...records].sort((a, b) => a.bin - b.bin);
-  await putJson(deps.store, joinUri(curriculum.uri, "bins", "manifest.json"), {
+  const published: BinsManifest = {
     version: 1,
     curriculum: curriculum.name,
     curriculumManifestSha256: curriculum.manifestSha256,
     cells: manifest.cells,
     bins: bins.map(({ bin, cells, nnz, bytes, sha256 }) => ({
       bin,
-      file: `extract_${bin}.h5ad`,
+      file: binFileName(bin),
       cells,
       nnz,
       bytes,
       sha256,
     })),
-  });
+  };
+  await putJson(
+    deps.store,
+    joinUri(storeLayout(deps.storeUri).bins(curriculum.name), "manifest.json"),
+    published,
+  );
   const { $typeName: _type, $unknown: _unknown, createdAt: _created, ...fields } = curriculum;
   await deps.catalog.registerCurriculum({
     ...fields,

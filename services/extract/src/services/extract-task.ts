@@ -1,9 +1,6 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { writeH5ad } from "@cytomesh/anndata";
-import { extractBins } from "@cytomesh/omics-store";
+import { binFileName, extractBins, hashFile, totalCountsColumn } from "@cytomesh/omics-store";
 import type { TaskContext } from "@cytomesh/service-kit/task";
 
 /** Input of the task. */
@@ -30,7 +27,7 @@ export interface WrittenBin {
 
 /** Deal rows to bins and write each as `.h5ad`; every finished bin is told as progress so that it can be uploaded meanwhile. */
 export async function extract(input: ExtractInput, context: TaskContext): Promise<number> {
-  let written = 0;
+  let count = 0;
   const features = { index: input.features, columns: {} };
   await extractBins({
     ingestDirs: input.ingestDirs,
@@ -39,32 +36,29 @@ export async function extract(input: ExtractInput, context: TaskContext): Promis
     memoryBytes: input.memoryBytes,
     signal: context.signal,
     async onBin(bin) {
-      const path = join(input.outDir, `extract_${bin.bin}.h5ad`);
+      // Named as training loaders of the field expect it.
+      const { n_counts: totals, ...columns } = bin.obs;
+      if (totals !== undefined) columns[totalCountsColumn] = totals;
+      const path = join(input.outDir, binFileName(bin.bin));
       await writeH5ad(path, {
         x: bin.rows,
-        obs: { index: bin.index, columns: bin.obs },
+        obs: { index: bin.index, columns },
         var: features,
         uns: { cytomesh: { ...input.lineage, bin: bin.bin } },
       });
-      context.progress({
-        bin: await describe(bin.bin, path, bin.index.length, bin.rows.indptr[bin.index.length] ?? 0),
-      });
-      written += 1;
+      const cells = bin.index.length;
+      const written: WrittenBin = {
+        bin: bin.bin,
+        path,
+        cells,
+        nnz: bin.rows.indptr[cells] ?? 0,
+        ...(await hashFile(path, context.signal)),
+      };
+      context.progress({ bin: written });
+      count += 1;
       await context.breathe();
     },
     onProgress: ({ cellsDone }) => context.progress({ cells: cellsDone }),
   });
-  return written;
-}
-
-async function describe(bin: number, path: string, cells: number, nnz: number): Promise<WrittenBin> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  await pipeline(createReadStream(path), async (chunks: AsyncIterable<Buffer>) => {
-    for await (const chunk of chunks) {
-      hash.update(chunk);
-      bytes += chunk.length;
-    }
-  });
-  return { bin, path, cells, nnz, bytes, sha256: hash.digest("hex") };
+  return count;
 }

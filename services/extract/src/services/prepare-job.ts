@@ -15,6 +15,9 @@ import type { PrepareInput } from "./prepare-task.ts";
 /** Cells per bin when a spec names none; the size that training loaders of the field expect. */
 const defaultBinSize = 10_000;
 
+/** Columns of the warehouse that every bin carries: where a cell came from, and its total counts for normalisation. */
+const alwaysCarried = ["original_cell_id", "ingest_id", "n_counts"];
+
 /** Prepare a curriculum: freeze the ingests → feature schema → rank and cut → publish → register. */
 export function prepareHandler(deps: ExtractDeps) {
   return defineHandler("prepare", async (context) => {
@@ -35,7 +38,12 @@ export function prepareHandler(deps: ExtractDeps) {
           binSize: spec.binSize === 0 ? defaultBinSize : spec.binSize,
           binKeys: spec.binKeys,
           seed: Number(spec.seed),
-          obsColumns: spec.obsColumns.length > 0 ? spec.obsColumns : await sharedColumns(dirs),
+          obsColumns: [
+            ...new Set([
+              ...alwaysCarried,
+              ...(spec.obsColumns.length > 0 ? spec.obsColumns : await sharedColumns(dirs)),
+            ]),
+          ],
         },
       };
       const manifest = await deps.pool.run<CurriculumManifest>("prepare", input, { signal });

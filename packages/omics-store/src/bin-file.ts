@@ -1,0 +1,96 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { openAnnData } from "@cytomesh/anndata";
+import { z } from "zod";
+import { OmicsStoreError } from "./errors.ts";
+import type { CsrRowsLike } from "./types.ts";
+
+/** Obs column of every bin: total counts of the cell over all genes of its file, not only those of the schema. */
+export const totalCountsColumn = "total_mrna_umis";
+
+/** File of a bin inside the `bins` folder of its curriculum. */
+export function binFileName(bin: number): string {
+  return `extract_${bin}.h5ad`;
+}
+
+const count = z.number().int().min(0);
+const binsManifestSchema = z.object({
+  version: z.literal(1),
+  curriculum: z.string(),
+  curriculumManifestSha256: z.string(),
+  cells: count,
+  bins: z.array(
+    z.object({ bin: count, file: z.string(), cells: count, nnz: count, bytes: count, sha256: z.string() }),
+  ),
+});
+
+/** `bins/manifest.json` of an extracted curriculum: every bin with its checksum. */
+export type BinsManifest = z.infer<typeof binsManifestSchema>;
+
+/** Parse the manifest of the bins. Throws `corrupt`. */
+export function parseBinsManifest(json: unknown, where: string): BinsManifest {
+  const parsed = binsManifestSchema.safeParse(json);
+  if (!parsed.success) throw new OmicsStoreError("corrupt", `${where}: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+/** SHA-256 (lower-case hex) and size of a local file. */
+export async function hashFile(
+  path: string,
+  signal?: AbortSignal,
+): Promise<{ sha256: string; bytes: number }> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  await pipeline(createReadStream(path), async (chunks: AsyncIterable<Buffer>) => {
+    for await (const chunk of chunks) {
+      signal?.throwIfAborted();
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+  });
+  return { sha256: hash.digest("hex"), bytes };
+}
+
+/** A bin that is read batch by batch. */
+export interface BinReader extends Disposable {
+  readonly cells: number;
+  readonly features: number;
+  /** Cell ids in row order. */
+  readonly cellIds: Float64Array;
+  /** Total counts per cell. */
+  readonly totals: Float64Array;
+  /** Rows in order, with where they begin. */
+  batches(rows: number): Generator<{ start: number; rows: CsrRowsLike }>;
+}
+
+/**
+ * Open a bin. Its checksum is compared first, as a damaged bin would silently change a model.
+ * Throws `corrupt` when checksum, ids or totals are not what extraction wrote, and AnnDataError.
+ */
+export async function openBin(path: string, sha256: string, signal?: AbortSignal): Promise<BinReader> {
+  const found = await hashFile(path, signal);
+  if (found.sha256 !== sha256)
+    throw new OmicsStoreError("corrupt", `${path} has SHA-256 ${found.sha256}, its manifest says ${sha256}`);
+  const file = await openAnnData(path);
+  try {
+    const { x } = file;
+    const totals = file.obs.column(totalCountsColumn);
+    if (x === undefined || totals.kind !== "number")
+      throw new OmicsStoreError("corrupt", `${path} lacks X or numeric obs/${totalCountsColumn}`);
+    const cellIds = Float64Array.from(file.obs.index(), Number);
+    if (!cellIds.every(Number.isSafeInteger))
+      throw new OmicsStoreError("corrupt", `${path}: the obs index holds something else than cell ids`);
+    return {
+      cells: file.nObs,
+      features: file.nVar,
+      cellIds,
+      totals: Float64Array.from(totals.values),
+      batches: (rows) => x.batches(rows),
+      [Symbol.dispose]: () => file.close(),
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
