@@ -1,0 +1,45 @@
+import { createHash } from "node:crypto";
+import type { ObjectStore } from "@cytomesh/object-store";
+import { TrainingError } from "../errors.ts";
+
+/**
+ * Publish a model file under its name, if there is none. Training the same curriculum with the same parameters gives the same bytes, so
+ * a repeated attempt finds its own file.
+ *
+ * @throws TrainingError `model-exists` when another model has the name.
+ */
+export async function publishModel(
+  store: ObjectStore,
+  uri: string,
+  onnx: Uint8Array,
+  sha256: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await store.put(uri, onnx, { ifAbsent: true, contentType: "application/octet-stream", signal });
+  } catch (error) {
+    if ((error as { tag?: string }).tag !== "object-exists") throw error;
+    const found = createHash("sha256")
+      .update(await store.get(uri, { signal }))
+      .digest("hex");
+    if (found !== sha256)
+      throw new TrainingError(
+        "model-exists",
+        `${uri} already holds another model (SHA-256 ${found}); choose another name`,
+      );
+  }
+}
+
+/** Read a model file and hold it against its checksum. */
+export async function readModel(
+  store: ObjectStore,
+  uri: string,
+  sha256: string,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const bytes = await store.get(uri, { signal });
+  const found = createHash("sha256").update(bytes).digest("hex");
+  if (found !== sha256)
+    throw new TrainingError("damaged-model", `${uri} has SHA-256 ${found}, the catalog says ${sha256}`);
+  return bytes;
+}
