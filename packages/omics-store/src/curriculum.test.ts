@@ -302,9 +302,9 @@ test("columns called like object members or store columns come through every ste
     }));
     const schema = names.map((name) => ({ name, type: "string" as const }));
     await writeIngest(dir, { ...seeded("a", 0, 0), genes: ["g0"], schema, cells });
-    const obsColumns = names.map((name) => (name === "position" ? "obs_position" : name));
+    const obsColumns = names.map((name) => (["position", "__proto__"].includes(name) ? `obs_${name}` : name));
     const curriculumDir = join(dir, "c");
-    const filters = { __proto____in: ["__proto__ 0", "__proto__ 1"], constructor__not_eq: "x" };
+    const filters = { obs___proto____in: ["__proto__ 0", "__proto__ 1"], constructor__not_eq: "x" };
     for (const categoryLimit of [0, 10]) {
       const outDir = `${curriculumDir}${categoryLimit}`;
       const asked = { ...request, filters, obsColumns, categoryLimit, features: ["g0"] };

@@ -199,7 +199,7 @@ test("reserved, empty and case-only names are stored by the documented rule", as
         ["obs_nnz", "obs_nnz"],
         ['q"uote', 'q"uote'],
         ["日本", "日本"],
-        ["__proto__", "__proto__"],
+        ["obs___proto__", "obs___proto__"],
       ],
     );
     const quoted = obsSchema.map((f) => `"${f.column.replaceAll('"', '""')}"`);

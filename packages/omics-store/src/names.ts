@@ -1,7 +1,8 @@
 import { OmicsStoreError } from "./errors.ts";
 import type { ObsField, StoredField } from "./types.ts";
 
-/** Columns the store itself writes into cells, obs and curriculum files, and names DuckDB gives a meaning. Compared without case. */
+/** Columns the store itself writes into cells, obs and curriculum files, and names that DuckDB or
+ * JavaScript objects give a meaning. Compared without case. */
 export const reservedObsNames: ReadonlySet<string> = new Set([
   "cell_id",
   "original_cell_id",
@@ -18,6 +19,7 @@ export const reservedObsNames: ReadonlySet<string> = new Set([
   "filename",
   "file_row_number",
   "file_index",
+  "__proto__",
 ]);
 
 export const reservedFeatureNames: ReadonlySet<string> = new Set([
@@ -29,6 +31,7 @@ export const reservedFeatureNames: ReadonlySet<string> = new Set([
   "filename",
   "file_row_number",
   "file_index",
+  "__proto__",
 ]);
 
 /** DuckDB compares identifiers without ASCII case, BigQuery without Unicode case; folding both ways is the safe side. */
