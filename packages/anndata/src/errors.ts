@@ -15,8 +15,10 @@ const table = {
   truncated: { grpcCode: "data_loss", httpStatus: 422 },
   /** The HDF5 structure is damaged, or the reader trapped on it. */
   corrupt: { grpcCode: "data_loss", httpStatus: 422 },
-  /** HDF5 is fine, what it holds contradicts itself: lengths, indptr, codes, encodings. */
+  /** HDF5 is fine, what it holds contradicts itself: indptr, indices, codes, encodings. */
   invalid: { grpcCode: "invalid_argument", httpStatus: 422 },
+  /** A column, matrix or embedding whose length or shape is not that of obs or var. */
+  "wrong-length": { grpcCode: "invalid_argument", httpStatus: 422 },
   /** A link that leaves the file, a virtual dataset or a cycle. */
   "refused-link": { grpcCode: "invalid_argument", httpStatus: 422 },
   /** A valid layout, type or compression filter that this package does not read. */

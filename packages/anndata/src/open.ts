@@ -1,7 +1,115 @@
+import { type H5Reader, openH5 } from "@cytomesh/hdf5";
 import { AnnDataError } from "./errors.ts";
-import type { AnnData, OpenOptions } from "./types.ts";
+import { openFrame } from "./frame.ts";
+import { LazyMap } from "./lazy-map.ts";
+import { openMatrix } from "./matrix.ts";
+import { obsmKeysOf, readObsm } from "./obsm.ts";
+import { asAnnDataError, typedReader } from "./source.ts";
+import type { AnnData, DataFrame, Matrix, OpenOptions } from "./types.ts";
+import { readTree } from "./uns.ts";
 
-/** Opens an .h5ad file for reading. Only the wasm module's first load is asynchronous; everything after is synchronous. */
+const defaultMaxBytes = 1024 ** 3;
+
+/**
+ * Opens an .h5ad file of any AnnData version. Asynchronous only because the wasm module loads once per thread; all reading is
+ * synchronous and belongs into a worker. `x`, `raw` and `layers` check their shapes when they are first touched.
+ *
+ * @throws AnnDataError
+ */
 export async function openAnnData(path: string, options: OpenOptions = {}): Promise<AnnData> {
-  throw new AnnDataError("unsupported", `openAnnData is being written (${path}, ${options.maxBytes})`);
+  let source: H5Reader | undefined;
+  try {
+    const maxBytes = options.maxBytes ?? defaultMaxBytes;
+    source = typedReader(await openH5(path, { maxBytes }));
+    return build(source, maxBytes);
+  } catch (error) {
+    source?.close();
+    throw asAnnDataError(error);
+  }
+}
+
+function build(source: H5Reader, maxBytes: number): AnnData {
+  refuseOthers(source);
+  const obs = openFrame(source, "/obs");
+  const vars = openFrame(source, "/var");
+  const matrix = (where: string, features: DataFrame, name: string): Matrix =>
+    openMatrix(
+      source,
+      where,
+      { rows: obs.length, columns: features.length, columnsSay: `${name} has ${features.length} genes` },
+      maxBytes,
+    );
+  const x = once(() => (source.kind("/X") === undefined ? undefined : matrix("/X", vars, "var")));
+  const raw = once(() => openRaw(source, matrix));
+  const layerKeys = source.kind("/layers") === "group" ? source.children("/layers") : [];
+  return {
+    path: source.path,
+    nObs: obs.length,
+    nVar: vars.length,
+    obs,
+    var: vars,
+    get x() {
+      return x();
+    },
+    get raw() {
+      return raw();
+    },
+    layers: new LazyMap(layerKeys, (key) => matrix(`/layers/${key}`, vars, "var")),
+    obsmKeys: obsmKeysOf(source),
+    obsm: (key) => readObsm(source, key, obs.length),
+    uns: () => readTree(source, "/uns"),
+    close: () => source.close(),
+    [Symbol.dispose]: () => source.close(),
+  };
+}
+
+/** raw is a group since 0.7 and the pair "raw.X", "raw.var" before. */
+function openRaw(
+  source: H5Reader,
+  matrix: (where: string, features: DataFrame, name: string) => Matrix,
+): { var: DataFrame; x: Matrix } | undefined {
+  for (const prefix of ["/raw/", "/raw."]) {
+    if (source.kind(`${prefix}X`) === undefined) continue;
+    const vars = openFrame(source, `${prefix}var`);
+    return { var: vars, x: matrix(`${prefix}X`, vars, "raw.var") };
+  }
+  return undefined;
+}
+
+/** Names the formats that look like AnnData to people and are not. */
+function refuseOthers(source: H5Reader): void {
+  const missing = ["obs", "var"].filter((name) => source.kind(`/${name}`) === undefined);
+  const has = (path: string) => source.kind(path) !== undefined;
+  if (has("/mod") && !has("/X")) {
+    throw new AnnDataError(
+      "not-anndata",
+      `${source.path}: this is MuData; save one modality: mdata["rna"].write_h5ad(path)`,
+    );
+  }
+  if (missing.length === 0) return;
+  if (has("/row_attrs") && has("/col_attrs")) {
+    throw new AnnDataError(
+      "not-anndata",
+      `${source.path}: this is loom; convert it: anndata.read_loom(path).write_h5ad(out)`,
+    );
+  }
+  if (has("/matrix/barcodes")) {
+    throw new AnnDataError(
+      "not-anndata",
+      `${source.path}: this is a 10x matrix; convert it: scanpy.read_10x_h5(path).write_h5ad(out)`,
+    );
+  }
+  const found = source.children("/").slice(0, 10).join(", ") || "nothing";
+  throw new AnnDataError(
+    "not-anndata",
+    `${source.path}: not an AnnData file: ${missing.map((name) => `/${name}`).join(" and ")} missing; the file holds ${found}`,
+  );
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }

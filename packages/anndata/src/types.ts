@@ -153,9 +153,10 @@ export interface WriteOptions {
 
 /**
  * "minimal": the file can be read and its names are unique.
- * "counts": minimal, and X (or raw.X, see `ValidationProblem.where`) holds finite, non-negative integers.
+ * "counts": minimal, and X holds non-negative integers.
+ * "raw_counts": minimal, and raw.X holds non-negative integers.
  */
-export type ValidationProfile = "minimal" | "counts";
+export type ValidationProfile = "minimal" | "counts" | "raw_counts";
 
 export type ValidationCode =
   | "unreadable"

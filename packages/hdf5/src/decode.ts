@@ -26,6 +26,8 @@ export function decodeElements(
       return type.size === "variable" ? pointed(bytes, heap, where) : fixed(bytes, type.size, where);
     case "compound":
       return members(bytes, type, heap, where);
+    case "array":
+      return decodeElements(bytes, type.base, heap, where);
     case "other":
       throw new Hdf5Error("unsupported", `${where} has the type ${type.description}, which is not supported`);
   }
@@ -68,7 +70,7 @@ function pointed(bytes: Uint8Array<ArrayBuffer>, heap: Uint8Array, where: string
     if (end < 0 || end - at > maxStringBytes) {
       throw new Hdf5Error("corrupt", `${where}: string ${i} has no end`);
     }
-    return text(memory, at, end, where, i);
+    return utf8Text(memory, at, end, where, i);
   });
 }
 
@@ -77,11 +79,11 @@ function fixed(bytes: Uint8Array<ArrayBuffer>, size: number, where: string): str
   if (size === 0) return [];
   return Array.from({ length: Math.floor(memory.length / size) }, (_, i) => {
     const zero = memory.subarray(i * size, (i + 1) * size).indexOf(0);
-    return text(memory, i * size, zero < 0 ? (i + 1) * size : i * size + zero, where, i);
+    return utf8Text(memory, i * size, zero < 0 ? (i + 1) * size : i * size + zero, where, i);
   });
 }
 
-function text(memory: Buffer, start: number, end: number, where: string, i: number): string {
+export function utf8Text(memory: Buffer, start: number, end: number, where: string, i: number): string {
   if (!isUtf8(memory.subarray(start, end))) {
     const hex = memory.subarray(start, Math.min(end, start + 16)).toString("hex");
     throw new Hdf5Error(

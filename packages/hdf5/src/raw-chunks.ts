@@ -1,9 +1,12 @@
 import { elementCount, rowElements } from "./blocks.ts";
+import { decodeElements, utf8Text } from "./decode.ts";
 import { Hdf5Error } from "./errors.ts";
 import { decodeChunk } from "./filters.ts";
-import type { DatasetInfo } from "./types.ts";
+import { readHeapStrings } from "./raw-heap.ts";
+import type { DatasetInfo, H5Values } from "./types.ts";
 import { explainLog, type Sandbox } from "./wasm-module.ts";
-import { memoryBytes } from "./wasm-type.ts";
+import { hasPointers, memoryBytes } from "./wasm-type.ts";
+import { vlenBytes } from "./write/encode-type.ts";
 
 /**
  * Rows of a dataset whose filter the wasm HDF5 does not have (LZF, Zstandard). HDF5 is asked for one element of each chunk: it
@@ -13,27 +16,21 @@ import { memoryBytes } from "./wasm-type.ts";
 export function readRawRows(
   sandbox: Sandbox,
   file: bigint,
+  base: number,
   info: DatasetInfo,
   start: number,
   end: number,
-): Uint8Array<ArrayBuffer> {
+): H5Values {
   const shape = info.shape!;
-  const chunks = info.chunks;
-  const size = memoryBytes(info.type);
-  if (
-    chunks === undefined ||
-    shape.length > 2 ||
-    size === undefined ||
-    !["int", "float", "enum"].includes(info.type.kind)
-  ) {
+  const size = rawElementBytes(info);
+  if (info.chunks === undefined || shape.length > 2 || size === undefined) {
     throw new Hdf5Error(
       "unsupported",
-      `${info.path}: this filter is supported for number arrays of one or two axes only`,
+      `${info.path}: this filter is supported for little-endian numbers and strings on one or two axes only`,
     );
   }
+  const [chunkRows, chunkColumns] = [info.chunks[0]!, info.chunks[1] ?? 1];
   const columns = rowElements(shape);
-  const chunkRows = chunks[0]!;
-  const chunkColumns = shape.length === 2 ? chunks[1]! : 1;
   const out = new Uint8Array((end - start) * columns * size);
   for (let row = Math.floor(start / chunkRows) * chunkRows; row < end; row += chunkRows) {
     for (let column = 0; column < columns; column += chunkColumns) {
@@ -46,7 +43,19 @@ export function readRawRows(
       }
     }
   }
-  return out;
+  if (!hasPointers(info.type)) return decodeElements(out, info.type, out, info.path);
+  return readHeapStrings(sandbox.allowedPath!, out, base, info.path).map((bytes, i) => {
+    const nul = bytes.indexOf(0);
+    return utf8Text(bytes, 0, nul < 0 ? bytes.length : nul, info.path, i);
+  });
+}
+
+/** Bytes of an element on disk; undefined for what is not decoded here. */
+function rawElementBytes(info: DatasetInfo): number | undefined {
+  const { type } = info;
+  if (info.bigEndian) return undefined;
+  if (type.kind === "string") return type.size === "variable" ? vlenBytes : type.size;
+  return type.kind === "int" || type.kind === "float" || type.kind === "enum" ? memoryBytes(type) : undefined;
 }
 
 function readChunk(

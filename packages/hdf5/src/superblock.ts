@@ -19,10 +19,10 @@ const otherFormats: readonly [Buffer, string][] = [
  * Checks the signature and the declared end of file before any parser sees the bytes.
  * Source: HDF5 file format specification 3.0, sections II.A and VI.
  *
- * @returns the file's size in bytes
+ * @returns the file's size in bytes and where the superblock stands in it
  * @throws Hdf5Error "file-not-found" | "permission-denied" | "not-hdf5" | "truncated" | "corrupt"
  */
-export function checkSuperblock(path: string): number {
+export function checkSuperblock(path: string): { sizeBytes: number; base: number } {
   let fd: number;
   try {
     fd = openSync(path, "r");
@@ -35,7 +35,7 @@ export function checkSuperblock(path: string): number {
     const at = findSignature(fd, stat.size);
     if (at === undefined) throw notHdf5(path, fd, stat.size);
     checkEnd(path, fd, at, stat.size);
-    return stat.size;
+    return { sizeBytes: stat.size, base: at };
   } finally {
     closeSync(fd);
   }
@@ -83,7 +83,8 @@ function checkEnd(path: string, fd: number, at: number, size: number): void {
       `${path}: truncated: the file ends inside its superblock (${size} bytes)`,
     );
   }
-  const end = at + readWidth(bytes, start + 2 * width, width);
+  // Unlike every other address this one counts from the start of the file, user block included.
+  const end = readWidth(bytes, start + 2 * width, width);
   if (end > size) {
     throw new Hdf5Error(
       "truncated",

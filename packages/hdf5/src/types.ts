@@ -9,6 +9,8 @@ export type H5Type =
       members: Record<string, number>;
     }
   | { kind: "compound"; size: number; members: H5Member[] }
+  /** A small array as one element, for example a row of an embedding; its values arrive flat. */
+  | { kind: "array"; size: number; dims: number[]; base: H5Type }
   | { kind: "other"; description: string };
 
 export interface H5Member {
@@ -46,6 +48,8 @@ export interface DatasetInfo {
   /** [] for a scalar, undefined for the null dataspace. */
   shape: number[] | undefined;
   chunks: number[] | undefined;
+  /** Byte order of the numbers on disk. */
+  bigEndian: boolean;
   /** In the order in which they were applied when writing. */
   filters: H5Filter[];
 }

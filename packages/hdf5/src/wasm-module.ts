@@ -47,6 +47,7 @@ export interface WasmMetadata {
   chunks?: number[] | null;
   total_size?: number;
   enum_type?: { type: number; members: Record<string, number> };
+  array_type?: WasmMetadata;
   compound_type?: { members: (WasmMetadata & { name: string; offset: number })[] };
   virtual_sources?: { file_name: string; dset_name: string }[];
 }

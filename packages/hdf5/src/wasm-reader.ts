@@ -30,17 +30,22 @@ const kinds: Record<number, H5Kind> = { 0: "group", 1: "dataset", 2: "datatype" 
  * @throws Hdf5Error
  */
 export async function openH5(path: string, options: ReaderOptions = {}): Promise<H5Reader> {
-  const sizeBytes = checkSuperblock(path);
+  const { sizeBytes, base } = checkSuperblock(path);
   const sandbox = await takeSandbox();
   try {
-    return openIn(sandbox, path, sizeBytes, options.maxBytes ?? defaultMaxBytes);
+    return openIn(sandbox, path, { sizeBytes, base }, options.maxBytes ?? defaultMaxBytes);
   } catch (error) {
     returnSandbox(sandbox);
     throw error;
   }
 }
 
-function openIn(sandbox: Sandbox, path: string, sizeBytes: number, maxBytes: number): H5Reader {
+function openIn(
+  sandbox: Sandbox,
+  path: string,
+  { sizeBytes, base }: { sizeBytes: number; base: number },
+  maxBytes: number,
+): H5Reader {
   const absolute = resolve(path);
   sandbox.allowedPath = absolute;
   const links = new Map<string, string | undefined>();
@@ -100,7 +105,7 @@ function openIn(sandbox: Sandbox, path: string, sizeBytes: number, maxBytes: num
     checkLimit(info, end - start, maxBytes);
     if (elementCount([end - start, ...info.shape.slice(1)]) === 0) return noValues(info.type, where);
     const route = filterRoute(info.filters, where);
-    return run(where, (_, id) => readBlocks(sandbox, id, info, start, end, route));
+    return run(where, (_, id) => readBlocks(sandbox, id, base, info, start, end, route));
   }
 
   const reader: H5Reader = {
@@ -160,6 +165,7 @@ function describe(hdf5: WasmHdf5, file: bigint, at: string): DatasetInfo {
     type: toType(meta),
     shape: meta.shape ?? undefined,
     chunks: meta.chunks ?? undefined,
+    bigEndian: !meta.littleEndian && meta.size > 1 && (meta.type === 0 || meta.type === 1),
     filters: hdf5.get_dataset_filters(file, at).map(({ id, name }) => ({ id, name })),
   };
 }
@@ -177,28 +183,37 @@ function checkLimit(info: DatasetInfo, rows: number, maxBytes: number): void {
 function readBlocks(
   sandbox: Sandbox,
   file: bigint,
+  base: number,
   info: DatasetInfo,
   start: number,
   end: number,
   route: "native" | "raw",
 ): H5Values {
+  const strings = hasPointers(info.type);
+  // A raw chunk of strings must be read alone: each is either wholly compressed or wholly plain.
+  const rawStep = strings ? (info.chunks?.[0] ?? 1) : blockRows(info);
+  const nativeStep = strings ? Math.min(stringsPerBlock, blockRows(info)) : blockRows(info);
+  const step = route === "raw" ? rawStep : nativeStep;
   const parts: H5Values[] = [];
-  const step = hasPointers(info.type) ? Math.min(stringsPerBlock, blockRows(info)) : blockRows(info);
   for (let from = start; from < end; ) {
     const to = Math.min(end, (Math.floor(from / step) + 1) * step);
+    const plain = route === "native" || (strings && canReadNative(sandbox, file, info, from, to));
     parts.push(
-      route === "raw"
-        ? decodeElements(
-            readRawRows(sandbox, file, info, from, to),
-            info.type,
-            sandbox.hdf5.HEAPU8,
-            info.path,
-          )
-        : readNative(sandbox, file, info, from, to),
+      plain ? readNative(sandbox, file, info, from, to) : readRawRows(sandbox, file, base, info, from, to),
     );
     from = to;
   }
   return joinValues(parts);
+}
+
+function canReadNative(sandbox: Sandbox, file: bigint, info: DatasetInfo, from: number, to: number): boolean {
+  try {
+    readNative(sandbox, file, info, from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.name === "RuntimeError") throw error;
+    return false;
+  }
 }
 
 function readNative(sandbox: Sandbox, file: bigint, info: DatasetInfo, from: number, to: number): H5Values {

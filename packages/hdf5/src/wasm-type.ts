@@ -2,7 +2,7 @@ import type { H5Type } from "./types.ts";
 import type { WasmMetadata } from "./wasm-module.ts";
 
 /** H5T_class_t */
-const classes = { integer: 0, float: 1, string: 3, compound: 6, enum: 8 } as const;
+const classes = { integer: 0, float: 1, string: 3, compound: 6, enum: 8, array: 10 } as const;
 const classNames = [
   "integer",
   "float",
@@ -39,6 +39,9 @@ export function toType(meta: WasmMetadata): H5Type {
     }));
     return { kind: "compound", size: meta.size, members };
   }
+  if (meta.type === classes.array && meta.array_type?.shape != null) {
+    return { kind: "array", size: meta.size, dims: meta.array_type.shape, base: toType(meta.array_type) };
+  }
   return {
     kind: "other",
     description: `${classNames[meta.type] ?? `class ${meta.type}`} of ${meta.size} bytes`,
@@ -54,6 +57,7 @@ export function memoryBytes(type: H5Type): number | undefined {
 
 export function hasPointers(type: H5Type): boolean {
   if (type.kind === "compound") return type.members.some((member) => hasPointers(member.type));
+  if (type.kind === "array") return hasPointers(type.base);
   return type.kind === "string" && type.size === "variable";
 }
 

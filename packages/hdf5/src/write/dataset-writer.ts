@@ -19,7 +19,7 @@ export function encodeValues(
   count: number,
   where: string,
 ): Uint8Array {
-  const bytes = encodeAny(space, type, values, where);
+  const bytes = encodeAny(space, type, values, count, where);
   if (bytes.length !== count * diskBytes(type)) {
     const found = bytes.length / Math.max(1, diskBytes(type));
     throw new Hdf5Error("invalid-argument", `${where}: the shape has ${count} elements, ${found} were given`);
@@ -27,11 +27,17 @@ export function encodeValues(
   return bytes;
 }
 
-function encodeAny(space: FileSpace, type: H5Type, values: DatasetValues, where: string): Uint8Array {
+function encodeAny(
+  space: FileSpace,
+  type: H5Type,
+  values: DatasetValues,
+  count: number,
+  where: string,
+): Uint8Array {
   if (type.kind === "compound") {
     if (!(values instanceof Map))
       throw new Hdf5Error("invalid-argument", `${where}: a compound needs a map of columns`);
-    return encodeCompound(space, type, values, where);
+    return encodeCompound(space, type, values, count, where);
   }
   if (type.kind === "string") {
     if (!Array.isArray(values)) throw new Hdf5Error("invalid-argument", `${where}: strings expected`);
@@ -42,7 +48,8 @@ function encodeAny(space: FileSpace, type: H5Type, values: DatasetValues, where:
   if (!ArrayBuffer.isView(values))
     throw new Hdf5Error("invalid-argument", `${where}: a typed array is expected`);
   const array = values as H5Numbers;
-  if (array.BYTES_PER_ELEMENT !== diskBytes(type)) {
+  const element = type.kind === "array" ? type.base : type;
+  if (array.BYTES_PER_ELEMENT !== diskBytes(element)) {
     throw new Hdf5Error("invalid-argument", `${where}: ${array.constructor.name} does not fit the type`);
   }
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
@@ -63,9 +70,9 @@ function encodeCompound(
   space: FileSpace,
   type: Extract<H5Type, { kind: "compound" }>,
   columns: ReadonlyMap<string, H5Numbers | readonly string[]>,
+  rows: number,
   where: string,
 ): Uint8Array {
-  const rows = Math.max(0, ...[...columns.values()].map((column) => column.length));
   const out = new Uint8Array(rows * type.size);
   for (const member of type.members) {
     const column = columns.get(member.name);
@@ -135,7 +142,7 @@ export class ChunkedWriter implements AppendableDataset {
   }
 
   append(values: H5Numbers): void {
-    this.push(encodeAny(this.#space, this.#input.type, values, this.#where).slice());
+    this.push(encodeAny(this.#space, this.#input.type, values, values.length, this.#where).slice());
   }
 
   /** Whole rows; the bytes are not copied. */

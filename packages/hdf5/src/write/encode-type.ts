@@ -36,6 +36,10 @@ export function encodeType(type: H5Type): Buffer {
       return encodeEnum(out, type).bytes();
     case "compound":
       return encodeCompound(out, type.size, type.members).bytes();
+    case "array":
+      header(out, 3, 10, 0, type.size).u8(type.dims.length);
+      for (const dim of type.dims) out.u32(dim);
+      return out.raw(encodeType(type.base)).bytes();
     case "other":
       throw new Hdf5Error("unsupported", `cannot write the type ${type.description}`);
   }

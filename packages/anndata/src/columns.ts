@@ -1,0 +1,167 @@
+import type { DatasetInfo, H5Reader, H5Type, H5Values } from "@cytomesh/hdf5";
+import { AnnDataError } from "./errors.ts";
+import { booleanAttribute, plainNumbers, stringAttribute } from "./source.ts";
+import type { CategoricalColumn, Column, NumberDtype } from "./types.ts";
+
+/**
+ * Reads one column in any of its encodings: plain dataset, 0.7 codes with categories under `__categories`, and the groups of
+ * 0.8 and later (categorical, nullable-integer, nullable-boolean, nullable-string-array).
+ *
+ * @param categoriesPath where 0.7 keeps this column's categories; undefined if there are none
+ * @throws AnnDataError "wrong-length" | "invalid" | "unsupported" | "not-found"
+ */
+export function readColumn(
+  source: H5Reader,
+  where: string,
+  length: number,
+  categoriesPath: string | undefined,
+): Column {
+  const kind = source.kind(where);
+  if (kind === undefined)
+    throw new AnnDataError("not-found", `${where} is named in column-order but is not in the file`);
+  if (kind === "group") return readEncodedGroup(source, where, length);
+  const info = checkLength(source.dataset(where), where, length);
+  if (categoriesPath === undefined) return toColumn(source.read(info), info.type, where);
+  const categories = readCategories(source, categoriesPath);
+  const ordered = booleanAttribute(source, categoriesPath, "ordered");
+  return categorical(source.read(info), categories, ordered, where);
+}
+
+function readEncodedGroup(source: H5Reader, where: string, length: number): Column {
+  const encoding = stringAttribute(source, where, "encoding-type");
+  const has = (name: string) => source.kind(`${where}/${name}`) === "dataset";
+  if (
+    encoding === "categorical" ||
+    (encoding === undefined && has("codes") && source.kind(`${where}/categories`))
+  ) {
+    const codes = checkLength(source.dataset(`${where}/codes`), `${where}/codes`, length);
+    const categories = readCategories(source, `${where}/categories`);
+    return categorical(source.read(codes), categories, booleanAttribute(source, where, "ordered"), where);
+  }
+  if (encoding?.startsWith("nullable-") || (encoding === undefined && has("values") && has("mask"))) {
+    return readNullable(source, where, length);
+  }
+  throw new AnnDataError(
+    "unsupported",
+    `${where} is a group with encoding-type ${JSON.stringify(encoding ?? null)}`,
+  );
+}
+
+function readNullable(source: H5Reader, where: string, length: number): Column {
+  const valuesAt = `${where}/values`;
+  const info = checkLength(source.dataset(valuesAt), valuesAt, length);
+  const maskInfo = checkLength(source.dataset(`${where}/mask`), `${where}/mask`, length);
+  const mask = Uint8Array.from(plainNumbers(source.read(maskInfo), `${where}/mask`), (flag) =>
+    flag === 0 ? 0 : 1,
+  );
+  const column = toColumn(source.read(info), info.type, valuesAt);
+  if (column.kind === "string") {
+    return { kind: "string", values: column.values.map((value, i) => (mask[i] === 1 ? null : value)) };
+  }
+  if (column.kind === "categorical")
+    throw new AnnDataError("unsupported", `${valuesAt} holds an enum with a mask`);
+  return { ...column, mask };
+}
+
+/** Categories as strings, whatever they are on disk. */
+export function readCategories(source: H5Reader, where: string): string[] {
+  if (source.kind(where) === "group") {
+    const values = source.dataset(`${where}/values`);
+    return columnStrings(readNullable(source, where, values.shape?.[0] ?? 0));
+  }
+  const info = source.dataset(where);
+  if ((info.shape?.length ?? 1) > 1)
+    throw new AnnDataError("invalid", `${where} has shape [${info.shape}], expected one axis`);
+  return columnStrings(toColumn(source.read(info), info.type, where));
+}
+
+export function categorical(
+  codes: H5Values,
+  categories: string[],
+  ordered: boolean,
+  where: string,
+): CategoricalColumn {
+  const numbers = plainNumbers(codes, where);
+  const out = new Int32Array(numbers.length);
+  for (let i = 0; i < numbers.length; i++) {
+    const code = numbers[i]!;
+    if (!(code >= -1 && code < categories.length && Number.isInteger(code))) {
+      throw new AnnDataError(
+        "invalid",
+        `${where}: code ${code} at row ${i}, but there are ${categories.length} categories`,
+      );
+    }
+    out[i] = code;
+  }
+  return { kind: "categorical", codes: out, categories, ordered };
+}
+
+/** Values that came from HDF5 → a column. */
+export function toColumn(values: H5Values, type: H5Type, where: string): Column {
+  if (type.kind === "string" && Array.isArray(values)) return { kind: "string", values };
+  if (type.kind === "enum") {
+    const numbers = plainNumbers(values, where);
+    if (isBooleanEnum(type))
+      return { kind: "boolean", values: Uint8Array.from(numbers, (value) => (value === 0 ? 0 : 1)) };
+    return enumColumn(numbers, type.members, where);
+  }
+  if (type.kind === "int" || type.kind === "float") {
+    return { kind: "number", dtype: dtypeOf(type), values: plainNumbers(values, where) };
+  }
+  const description = type.kind === "other" ? type.description : type.kind;
+  throw new AnnDataError("unsupported", `${where} has the type ${description}, which a column cannot have`);
+}
+
+function enumColumn(numbers: ArrayLike<number>, members: Record<string, number>, where: string): Column {
+  const categories = Object.keys(members);
+  const codeOf = new Map(categories.map((name, code) => [members[name]!, code]));
+  const codes = Float64Array.from(numbers, (value) => codeOf.get(value) ?? -2);
+  return categorical(codes, categories, false, where);
+}
+
+export function isBooleanEnum(type: H5Type): boolean {
+  if (type.kind !== "enum") return false;
+  const { FALSE, TRUE } = type.members;
+  return FALSE === 0 && TRUE === 1 && Object.keys(type.members).length === 2;
+}
+
+/** float16 is widened to float32 by the reader. */
+export function dtypeOf(type: Extract<H5Type, { kind: "int" | "float" }>): NumberDtype {
+  if (type.kind === "float") return type.size === 8 ? "float64" : "float32";
+  return `${type.signed ? "int" : "uint"}${(type.size * 8) as 8 | 16 | 32 | 64}`;
+}
+
+/** Every value as text: names and categories. Missing values become "nan", as pandas prints them. */
+export function columnStrings(column: Column): string[] {
+  switch (column.kind) {
+    case "string":
+      return column.values.map((value) => value ?? "nan");
+    case "categorical":
+      return Array.from(column.codes, (code) => (code < 0 ? "nan" : column.categories[code]!));
+    case "boolean":
+      return Array.from(column.values, (value, i) =>
+        column.mask?.[i] ? "nan" : value === 0 ? "False" : "True",
+      );
+    case "number": {
+      const float = column.dtype.startsWith("float");
+      return Array.from(column.values, (value, i) => (column.mask?.[i] ? "nan" : numberText(value, float)));
+    }
+  }
+}
+
+/** Whole floats keep their ".0", so that 1 and 1.0 stay what they were. */
+function numberText(value: number, float: boolean): string {
+  if (Number.isNaN(value)) return "nan";
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  return float && Number.isInteger(value) && Math.abs(value) < 1e16 ? value.toFixed(1) : String(value);
+}
+
+export function checkLength(info: DatasetInfo, where: string, length: number): DatasetInfo {
+  if (info.shape?.length !== 1 || info.shape[0] !== length) {
+    throw new AnnDataError(
+      "wrong-length",
+      `${where} has shape [${info.shape ?? "none"}], expected ${length} rows`,
+    );
+  }
+  return info;
+}
