@@ -1,9 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { JobService } from "@cytomesh/contracts/jobs/v1/job_service";
-import { throwViolations } from "../errors.ts";
 import { itemStateName, jobStateName } from "../schemas/job-states.ts";
 import type { Jobs } from "../services/jobs/jobs.ts";
 import { toJob, toJobItem } from "./job-messages.ts";
+import { knownStates } from "./known-states.ts";
 
 export interface JobServiceDeps {
   readonly jobs: Jobs;
@@ -38,17 +38,4 @@ export function createJobServiceImpl(deps: JobServiceDeps): ServiceImpl<typeof J
       return { job: toJob(await jobs.cancel(request.id)) };
     },
   };
-}
-
-function knownStates<S, N extends string>(states: readonly S[], nameOf: (state: S) => N | undefined): N[] {
-  const names = states.map((state) => nameOf(state));
-  throwViolations(
-    "the request",
-    names.flatMap((name, i) =>
-      name === undefined
-        ? [{ field: `states[${i}]`, description: `no state has the number ${states[i]}` }]
-        : [],
-    ),
-  );
-  return names.filter((name) => name !== undefined);
 }

@@ -1,7 +1,7 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { ApiError, throwViolations } from "../errors.ts";
 
-const MAX_TOKEN = 4_096;
+const MAX_TOKEN = 16_384;
 
 /** An opaque token that says where the next page begins. */
 export function encodePageToken(position: unknown): string {
@@ -32,6 +32,3 @@ export function pageSize(size: number, unset: number, max: number): number {
     ]);
   return size;
 }
-
-/** Position in a list that is sorted newest first. */
-export const newestFirst = z.tuple([z.iso.datetime(), z.string().max(256)]);

@@ -1,9 +1,9 @@
-import { equals } from "@bufbuild/protobuf";
 import { type JobSpec, JobSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
 import type { JobTransaction } from "../../data-manager/job-store.ts";
 import { ApiError, notFound, throwViolations } from "../../errors.ts";
 import { createChecks } from "../../schemas/checks.ts";
 import type { JobRecord } from "../../schemas/jobs.ts";
+import { canonicalJson, differingFields } from "../../schemas/json.ts";
 import type { CreateJob } from "./jobs.ts";
 import { kindOf } from "./kinds.ts";
 import type { JobContext } from "./settings.ts";
@@ -64,7 +64,11 @@ export async function createJob(
 }
 
 function sameSpec(job: JobRecord, spec: JobSpec): JobRecord {
-  if (equals(JobSpecSchema, job.spec, spec)) return job;
+  const different = differingFields(
+    canonicalJson(JobSpecSchema, job.spec),
+    canonicalJson(JobSpecSchema, spec),
+  );
+  if (different.length === 0) return job;
   throw new ApiError(
     "already_exists",
     `the idempotency key ${JSON.stringify(job.idempotencyKey)} made job ${job.id} with another spec; ` +

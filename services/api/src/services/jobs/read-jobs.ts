@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { notFound, throwViolations } from "../../errors.ts";
 import type { ItemRecord, ItemStateName, JobRecord, JobStateName } from "../../schemas/jobs.ts";
-import { decodePageToken, encodePageToken, newestFirst, pageSize } from "../../schemas/page-token.ts";
+import { decodePageToken, encodePageToken, pageSize } from "../../schemas/page-token.ts";
 import type { Page } from "./jobs.ts";
 import { kinds } from "./kinds.ts";
 import type { JobContext } from "./settings.ts";
 
-const itemPosition = z.tuple([z.string().max(2_048)]);
+const jobPosition = z.tuple([z.iso.datetime(), z.uuid()]);
+const itemPosition = z.tuple([z.string().max(4_096)]);
 
 export async function getJob(context: JobContext, id: string): Promise<JobRecord> {
   const job = await context.store.get(id);
@@ -29,7 +30,7 @@ export async function listJobs(
     throwViolations("the request", [
       { field: `kinds[${unknown}]`, description: `expected one of ${kinds.join(", ")}` },
     ]);
-  const position = decodePageToken(request.pageToken, z.tuple([newestFirst.def.items[0], z.uuid()]));
+  const position = decodePageToken(request.pageToken, jobPosition);
   const before = position && { createdAt: new Date(position[0]), id: position[1] };
   const found = await context.store.list({
     limit: limit + 1,
