@@ -145,7 +145,7 @@ export interface H5adInput {
 export interface WriteOptions {
   /** Default "gzip". */
   compression?: "gzip" | "none";
-  /** Deflate level 1–9, default 4. */
+  /** Deflate level 1–9, default 1 (with byte shuffle). */
   level?: number;
   /** dtype of X on disk, default "float32". */
   xDtype?: "float32" | "float64" | "int32";
