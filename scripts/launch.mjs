@@ -46,8 +46,8 @@ async function prepare(node) {
     console.error("cytomesh: another launcher is preparing this checkout, waiting for it …");
   await withLock(
     join(root, ".cytomesh/install.lock"),
-    async () => {
-      await installDependencies(root, node);
+    async (alsoHeldBy) => {
+      await installDependencies(root, node, alsoHeldBy);
       const ended = await run(node, [join(root, "scripts/generate.mjs")], {
         cwd: root,
         stdio: ["ignore", 2, 2],

@@ -51,8 +51,8 @@ export function planInstall(root) {
   return { action: "install", expected };
 }
 
-/** Installs the locked dependencies when they are missing or out of date. The caller holds the install lock. */
-export async function installDependencies(root, node) {
+/** Installs the locked dependencies when they are missing or out of date. The caller holds the install lock, and hears of npm's process. */
+export async function installDependencies(root, node, onStart) {
   const { action, expected } = planInstall(root);
   if (action === "none") return;
   if (action === "install") {
@@ -62,6 +62,7 @@ export async function installDependencies(root, node) {
       // Its install script would fetch GPU libraries; the CPU ones are in the package.
       env: { ONNXRUNTIME_NODE_INSTALL: "skip" },
       what: "npm ci",
+      onStart,
     });
   }
   writeFileSync(join(root, "node_modules/.cytomesh-lock"), expected);

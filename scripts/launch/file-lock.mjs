@@ -1,33 +1,25 @@
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeSync,
-} from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const BEAT_MS = 2_000;
-// A holder that has not touched its lock for this long is gone, even when its process id cannot be asked (another host or container).
-const SILENT_MS = 60_000;
+// A holder that has not touched its lock for this long is gone, whatever its process id says: it may be of another host or container,
+// or given to another process since.
+const SILENT_MS = 300_000;
 const BREAKING_MS = 10_000;
 
 function create(path) {
   try {
-    const fd = openSync(path, "wx");
-    writeSync(fd, JSON.stringify({ pid: process.pid, host: hostname() }));
-    closeSync(fd);
+    writeFileSync(path, holders([process.pid]), { flag: "wx" });
     return true;
   } catch (error) {
     if (error.code === "EEXIST") return false;
     throw error;
   }
 }
+
+const holders = (pids) => JSON.stringify({ pids, host: hostname() });
 
 function alive(pid) {
   try {
@@ -42,7 +34,7 @@ function isStale(path) {
   try {
     if (Date.now() - statSync(path).mtimeMs > SILENT_MS) return true;
     const holder = JSON.parse(readFileSync(path, "utf8"));
-    return holder.host === hostname() && !alive(holder.pid);
+    return holder.host === hostname() && !holder.pids.some(alive);
   } catch {
     // Gone meanwhile, or just created and still empty: neither is stale, the next round sees.
     return false;
@@ -69,6 +61,7 @@ function breakStale(path) {
 
 /**
  * Runs `work` while holding the lock file at `path`; other processes wait. A lock left by a killed process is taken over.
+ * `work` gets a function to name a process it has started: should this process be killed, the lock stays until that one ends too.
  * Where the folder cannot be written (a read-only image) there is nothing to protect, and `work` simply runs.
  */
 export async function withLock(path, work, onWait = () => {}) {
@@ -80,7 +73,7 @@ export async function withLock(path, work, onWait = () => {}) {
       await sleep(100);
     }
   } catch (error) {
-    if (error.code === "EROFS" || error.code === "EACCES" || error.code === "EPERM") return work();
+    if (error.code === "EROFS" || error.code === "EACCES" || error.code === "EPERM") return work(() => {});
     throw error;
   }
   const beat = setInterval(() => {
@@ -93,7 +86,7 @@ export async function withLock(path, work, onWait = () => {}) {
   const release = () => rmSync(path, { force: true });
   process.once("exit", release);
   try {
-    return await work();
+    return await work((pid) => writeFileSync(path, holders([process.pid, pid])));
   } finally {
     clearInterval(beat);
     process.removeListener("exit", release);

@@ -52,7 +52,7 @@ function npmCommand(nodePath) {
  * Runs npm quietly with `nodePath` as its Node; resolves when it succeeds.
  * @throws LaunchError with npm's own error lines, and one sentence on what to do when the registry is at fault.
  */
-export async function runNpm(nodePath, args, { cwd, env = {}, what }) {
+export async function runNpm(nodePath, args, { cwd, env = {}, what, onStart = () => {} }) {
   const npm = npmCommand(nodePath);
   const child = spawn(
     npm.file,
@@ -64,6 +64,7 @@ export async function runNpm(nodePath, args, { cwd, env = {}, what }) {
       stdio: ["ignore", "pipe", "pipe"],
     },
   );
+  if (child.pid !== undefined) onStart(child.pid);
   const chunks = [];
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => chunks.push(chunk));
   const code = await new Promise((resolve, reject) => {
