@@ -52,6 +52,11 @@ export interface ItemQuery {
 export interface JobTransaction {
   /** Locks the row. */
   lock(id: string): Promise<JobRecord | undefined>;
+  /**
+   * Locks the row and those of all jobs that wait for it, directly or not, in the order of their ids: whoever may end a job
+   * begins with this, so that two who end parts of the same graph do not deadlock. Returns the job.
+   */
+  lockGraph(id: string): Promise<JobRecord | undefined>;
   findByKey(idempotencyKey: string): Promise<JobRecord | undefined>;
   /** Keeps the states of these jobs as they are until the transaction ends. Unknown ids are left out. */
   holdStates(ids: readonly string[]): Promise<JobRecord[]>;

@@ -1,13 +1,13 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { JobChangedSchema, JobDispatchedSchema } from "@cytomesh/contracts/events/v1/events";
-import { type Kysely, sql, type Transaction } from "kysely";
+import { type Kysely, type Selectable, sql, type Transaction } from "kysely";
 import { jobStateNumber } from "../schemas/job-states.ts";
 import type { JobRecord } from "../schemas/jobs.ts";
 import type { Clock } from "../schemas/runtime.ts";
 import { errorColumns, patchColumns, specColumn, toItemRecord, toJobRecord } from "./job-rows.ts";
 import type { JobStore, JobTransaction } from "./job-store.ts";
 import { addFact, addWork } from "./outbox.ts";
-import type { Tables } from "./postgres/tables.ts";
+import type { JobsTable, Tables } from "./postgres/tables.ts";
 import { guarded, inTransaction } from "./postgres/transaction.ts";
 import { isUuid } from "./text.ts";
 
@@ -189,6 +189,20 @@ function jobReads(tx: Transaction<Tables>) {
         .where("id", "=", id)
         .forNoKeyUpdate()
         .executeTakeFirst();
+      return row && toJobRecord(row);
+    },
+    async lockGraph(id: string) {
+      if (!isUuid(id)) return undefined;
+      const { rows } = await sql<Selectable<JobsTable>>`
+        SELECT * FROM jobs WHERE id IN (
+          WITH RECURSIVE graph (id) AS (
+            SELECT ${id}::uuid
+            UNION
+            SELECT child_id FROM job_edges JOIN graph ON parent_id = graph.id
+              JOIN jobs AS child ON child.id = child_id AND child.state = 'waiting'
+          ) SELECT id FROM graph
+        ) ORDER BY id FOR NO KEY UPDATE`.execute(tx);
+      const row = rows.find((found) => found.id === id);
       return row && toJobRecord(row);
     },
     async findByKey(idempotencyKey: string) {

@@ -42,7 +42,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     for (const id of ids) {
       try {
         const changed = await store.transaction(async (tx) => {
-          const job = await tx.lock(id);
+          const job = await tx.lockGraph(id);
           return job !== undefined && (await repair(tx, job));
         });
         if (changed) mended += 1;

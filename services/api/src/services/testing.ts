@@ -2,6 +2,7 @@ import { create, fromBinary } from "@bufbuild/protobuf";
 import { type JobDispatched, JobDispatchedSchema } from "@cytomesh/contracts/events/v1/events";
 import {
   IngestResultSchema,
+  IngestSpecSchema,
   type JobResult,
   JobResultSchema,
   type JobSpec,
@@ -98,8 +99,8 @@ export async function createTestPlane(options: { lostMessageAfterMs?: number } =
 
 /** A valid ingest spec. */
 export function ingestSpec(dataset = "pbmc"): JobSpec {
-  const spec = { case: "ingest", value: { dataset, uris: ["file:///data/pbmc.h5ad"] } } as const;
-  return create(JobSpecSchema, { spec });
+  const value = create(IngestSpecSchema, { dataset, uris: ["file:///data/pbmc.h5ad"] });
+  return create(JobSpecSchema, { spec: { case: "ingest", value } });
 }
 
 /** A valid answer to it. */

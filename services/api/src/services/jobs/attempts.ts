@@ -159,7 +159,7 @@ export async function endAttempt(
       { field: "outcome", description: "expected result, error or cancelled, found none" },
     ]);
   return await context.store.transaction(async (tx) => {
-    const known = await tx.lock(id);
+    const known = await tx.lockGraph(id);
     if (known !== undefined && lease !== "" && known.endedLease === lease) return known;
     const job = await fenced(tx, id, lease);
     checkOutcome(job, request);

@@ -10,7 +10,7 @@ import { end, leaseExpired, parentCancelled, settleChildren } from "./transition
  */
 export async function cancelJob(context: JobContext, id: string): Promise<JobRecord> {
   return await context.store.transaction(async (tx) => {
-    const job = await tx.lock(id);
+    const job = await tx.lockGraph(id);
     if (job === undefined) throw notFound("job", id);
     if (isFinal(job.state)) return job;
     if (job.state !== "running" || leaseExpired(job, context.clock()))
