@@ -25,10 +25,10 @@ export function matchesLockfile(lockText, hiddenText) {
     const found = installed[path];
     if (found === undefined)
       return entry.optional === true || entry.devOptional === true || entry.peer === true;
+    // An entry for another registry's platforms may lack its integrity; where the file came from is no difference.
+    const sameContent = !entry.integrity || found.integrity === entry.integrity;
     return (
-      found.version === entry.version &&
-      found.integrity === entry.integrity &&
-      found.resolved === entry.resolved
+      found.version === entry.version && sameContent && (!entry.link || found.resolved === entry.resolved)
     );
   });
 }

@@ -29,7 +29,7 @@ export function explainNpmFailure(output) {
 
 /** npm says the cause first and where its log is last; help texts stand between. */
 function middleCut(lines) {
-  return (lines.length <= 40 ? lines : [...lines.slice(0, 30), "…", ...lines.slice(-10)]).join("\n");
+  return lines.length <= 40 ? lines : [...lines.slice(0, 30), "…", ...lines.slice(-10)];
 }
 
 /** The environment in which `node` means `nodePath`, for npm and everything it starts. */
@@ -78,7 +78,10 @@ export async function runNpm(nodePath, args, { cwd, env = {}, what, onStart = ()
   if (code === 0) return;
   const output = Buffer.concat(chunks).toString().trim();
   const why = explainNpmFailure(output);
-  throw new LaunchError(
-    `${what} failed: ${why ?? `npm ended with ${code}.`}\n${middleCut(output.split("\n"))}`,
-  );
+  const lines = output.split("\n");
+  // A known cause needs no more than npm's first words about it.
+  const shown = why
+    ? lines.filter((line) => !/^npm (error|ERR!)\s+at /.test(line)).slice(0, 4)
+    : middleCut(lines);
+  throw new LaunchError([`${what} failed: ${why ?? `npm ended with ${code}.`}`, ...shown].join("\n"));
 }
