@@ -91,6 +91,8 @@ export async function connectDatabase(
     closing ??= notifications
       .close()
       .then(() => kysely.destroy())
+      // Kysely ends only a pool that it has used.
+      .then(() => (pool.ended ? undefined : pool.end()))
       .then(() => stopServer?.());
     return closing;
   };

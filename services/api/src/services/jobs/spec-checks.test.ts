@@ -10,7 +10,12 @@ type Spec = MessageInitShape<typeof JobSpecSchema>["spec"];
 /** `spec` may hold what the types forbid: that is what the wire brings. */
 function wrongFields(spec: unknown): string[] {
   const checks = createChecks();
-  checkSpec(checks, spec === undefined ? undefined : create(JobSpecSchema, { spec: spec as Spec }));
+  checkSpec(
+    checks,
+    spec === undefined
+      ? undefined
+      : create(JobSpecSchema, { spec } as MessageInitShape<typeof JobSpecSchema>),
+  );
   return checks.violations.map(({ field }) => field);
 }
 
