@@ -14,10 +14,15 @@ if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
   exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt="apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Hundreds of lines nobody reads, unless it fails.
+apt() { apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }; }
+
 stamp=${CI_APT_STAMP:-}
 if [ -z "$stamp" ] || [ ! -e "$stamp" ]; then
-  $apt update
+  apt update
   [ -z "$stamp" ] || touch "$stamp"
 fi
-$apt install --no-install-recommends "${missing[@]}"
+apt install --no-install-recommends "${missing[@]}"
+echo "installed ${missing[*]}"
