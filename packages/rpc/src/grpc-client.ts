@@ -45,6 +45,8 @@ export interface Channel {
 export interface ChannelOptions {
   /** Deadline of unary calls that name none, in ms. */
   readonly timeoutMs?: number;
+  /** Headers of every call, for example authorization. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Tries of a unary call that finds the service unavailable, 1 to 5. */
   readonly maxAttempts?: number;
 }
@@ -86,7 +88,7 @@ export function openChannel(target: string, options: ChannelOptions = {}): Chann
     "grpc.max_reconnect_backoff_ms": 5_000,
     "grpc.use_local_subchannel_pool": 1,
   });
-  const transport = grpcTransport(grpc, options.timeoutMs ?? defaultUnaryTimeoutMs);
+  const transport = grpcTransport(grpc, options.timeoutMs ?? defaultUnaryTimeoutMs, options.headers ?? {});
   return {
     target,
     transport,
@@ -126,7 +128,17 @@ function clientOver<S extends DescService>(service: S, transport: Transport): Cl
 
 type HeaderInput = ConstructorParameters<typeof Headers>[0];
 
-function grpcTransport(grpc: GrpcClient, defaultTimeoutMs: number): Transport {
+function grpcTransport(
+  grpc: GrpcClient,
+  defaultTimeoutMs: number,
+  fixedHeaders: Readonly<Record<string, string>>,
+): Transport {
+  const withFixed = (header: HeaderInput | undefined): Headers => {
+    const headers = new Headers(header);
+    for (const [name, value] of Object.entries(fixedHeaders))
+      if (!headers.has(name)) headers.set(name, value);
+    return headers;
+  };
   return {
     async unary<I extends DescMessage, O extends DescMessage>(
       method: DescMethodUnary<I, O>,
@@ -141,7 +153,7 @@ function grpcTransport(grpc: GrpcClient, defaultTimeoutMs: number): Transport {
         method.name,
         signal,
         timeoutMs ?? defaultTimeoutMs,
-        header,
+        withFixed(header),
       );
       return call.span.run(
         () =>
@@ -183,7 +195,7 @@ function grpcTransport(grpc: GrpcClient, defaultTimeoutMs: number): Transport {
       input: AsyncIterable<MessageInitShape<I>>,
     ): Promise<StreamResponse<I, O>> {
       const definition = methodDefinition(method);
-      const call = prepare(method.parent.typeName, method.name, signal, timeoutMs, header);
+      const call = prepare(method.parent.typeName, method.name, signal, timeoutMs, withFixed(header));
       const responseHeader = new Headers();
       const started = grpc.makeBidiStreamRequest(
         definition.path,
@@ -260,10 +272,9 @@ function prepare(
   method: string,
   signal: AbortSignal | undefined,
   timeoutMs: number | undefined,
-  header: HeaderInput | undefined,
+  headers: Headers,
 ) {
   const parent = currentCall();
-  const headers = new Headers(header);
   if (parent !== undefined && !headers.has(requestIdHeader)) headers.set(requestIdHeader, parent.requestId);
   const span = clientSpan(service, method, headers);
   const metadata = new Metadata();

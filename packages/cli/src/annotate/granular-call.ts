@@ -1,0 +1,23 @@
+import type { CellAnnotation } from "@cytomesh/contracts/inference/v1/inference_service";
+import { compileOntology, type OntologyResource } from "@cytomesh/ontology";
+import type { Call } from "./grpc.ts";
+
+/** Least score of a term that is called; the default of the annotation client that users know. */
+const minScore = 0.2;
+
+/**
+ * The most granular call: of the terms that score enough, the deepest, and of those the best. Depth is the shortest path from the root.
+ */
+export function granularCaller(resource: OntologyResource): (cell: CellAnnotation) => Call {
+  const ontology = compileOntology(resource);
+  return (cell) => {
+    let best: (Call & { depth: number }) | undefined;
+    for (const match of cell.ontologyMatches) {
+      if (match.score < minScore) continue;
+      const depth = ontology.depth(ontology.indexOf(match.cellTypeOntologyTermId), "shortest");
+      if (best === undefined || depth > best.depth || (depth === best.depth && match.score > best.score))
+        best = { depth, label: match.cellType, termId: match.cellTypeOntologyTermId, score: match.score };
+    }
+    return best ?? { label: "", termId: "", score: 0 };
+  };
+}

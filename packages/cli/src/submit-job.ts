@@ -1,0 +1,40 @@
+import { createHash } from "node:crypto";
+import { create, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
+import type { Job } from "@cytomesh/contracts/jobs/v1/job";
+import { JobSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
+import type { MeshClient } from "./client.ts";
+import { watchJob } from "./watch-job.ts";
+
+/** What to run. */
+export type SpecInit = NonNullable<MessageInitShape<typeof JobSpecSchema>["spec"]>;
+
+/** How to run it. */
+export interface SubmitOptions {
+  readonly key?: string | undefined;
+  readonly new?: boolean;
+  readonly detach?: boolean;
+  readonly after?: readonly string[];
+  readonly title: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Create a job and follow it. Without a key of its own a request is its own key: running the same command twice finds the same job, so a
+ * workflow engine may repeat it. A job that failed is not repeated; `--new` makes another.
+ */
+export async function submitJob(mesh: MeshClient, spec: SpecInit, options: SubmitOptions): Promise<Job> {
+  const message = create(JobSpecSchema, { spec });
+  const digest = createHash("sha256").update(toJsonString(JobSpecSchema, message)).digest("hex").slice(0, 32);
+  const { job, created } = await mesh.jobs.createJob({
+    spec: message,
+    idempotencyKey: options.new ? "" : (options.key ?? `cli-${digest}`),
+    after: [...(options.after ?? [])],
+  });
+  if (job === undefined) throw new Error("the control plane answered without a job");
+  if (options.detach) {
+    process.stdout.write(`${job.id}\n`);
+    return job;
+  }
+  if (!created) process.stderr.write(`job ${job.id} was already there for this request\n`);
+  return watchJob(mesh, job.id, options.title, options.signal);
+}

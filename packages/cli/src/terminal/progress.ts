@@ -1,0 +1,61 @@
+import { formatCount, formatSeconds, printable } from "./text.ts";
+
+/** How far a step is. */
+export interface StepState {
+  readonly done: number;
+  readonly total: number;
+  readonly unit: string;
+  readonly message: string;
+}
+
+/** Shows one step at a time: a live line on a terminal, a line now and then in a log. */
+export interface ProgressLine {
+  update(state: StepState): void;
+  /** Replace the live line by a final one. */
+  finish(text: string): void;
+}
+
+/** Redraws at most this often, in ms. */
+const drawIntervalMs = 100;
+
+/** Without a terminal: one line at most this often, in ms. */
+const logIntervalMs = 5_000;
+
+const barWidth = 24;
+
+/** Begin to show a step on stderr, so that stdout stays for results. */
+export function startProgress(title: string, stream: NodeJS.WriteStream = process.stderr): ProgressLine {
+  const began = Date.now();
+  let state: StepState = { done: 0, total: 0, unit: "", message: "" };
+  let drawn = 0;
+  const live = stream.isTTY === true;
+  const draw = () => {
+    const text = describe(title, state, Date.now() - began);
+    if (live) stream.write(`\r\u001b[2K${text.slice(0, Math.max(20, (stream.columns ?? 100) - 1))}`);
+    else stream.write(`${text}\n`);
+    drawn = Date.now();
+  };
+  const timer = live ? setInterval(draw, 1_000) : undefined;
+  timer?.unref();
+  if (live) draw();
+  return {
+    update(next) {
+      state = next;
+      if (Date.now() - drawn >= (live ? drawIntervalMs : logIntervalMs)) draw();
+    },
+    finish(text) {
+      clearInterval(timer);
+      stream.write(live ? `\r\u001b[2K${text}\n` : `${text}\n`);
+    },
+  };
+}
+
+function describe(title: string, { done, total, unit, message }: StepState, elapsedMs: number): string {
+  const elapsed = formatSeconds(elapsedMs);
+  const what = message === "" ? "" : `  ${printable(message)}`;
+  if (total <= 0) return `${title}  ${done > 0 ? `${formatCount(done)} ${unit}` : ""}${what}  ${elapsed}`;
+  const share = Math.min(1, done / total);
+  const filled = Math.round(share * barWidth);
+  const left = share > 0.02 && share < 1 ? `, ${formatSeconds((elapsedMs / share) * (1 - share))} left` : "";
+  return `${title}  ${"█".repeat(filled)}${"░".repeat(barWidth - filled)} ${Math.floor(share * 100)}%  ${formatCount(done)} / ${formatCount(total)} ${unit}${what}  ${elapsed}${left}`;
+}
