@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { cp, mkdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { chmod, cp, mkdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { ApiError } from "../../errors.ts";
@@ -39,6 +39,15 @@ export async function postgresVersion(): Promise<string> {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** Some package managers drop the bits that say that a file is a program. */
+async function completeModes(bin: string): Promise<void> {
+  for (const file of ["initdb", "postgres"]) {
+    const path = join(bin, process.platform === "win32" ? `${file}.exe` : file);
+    const { mode } = await stat(path);
+    if ((mode & 0o555) !== 0o555) await chmod(path, mode | 0o555);
+  }
+}
+
 /** The package's install script makes these links; installs with `--ignore-scripts` lack them. */
 async function completeLinks(native: string): Promise<void> {
   const list = await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]");
@@ -57,6 +66,7 @@ async function completeLinks(native: string): Promise<void> {
 export async function postgresBinaries(account: Account | undefined, logger: Logger): Promise<string> {
   const { native } = findPackage();
   await completeLinks(native);
+  await completeModes(join(native, "bin"));
   if (account === undefined) return join(native, "bin");
   const closed = await firstClosedDirectory(join(native, "bin"), account);
   if (closed === undefined) return join(native, "bin");

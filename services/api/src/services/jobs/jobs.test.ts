@@ -84,6 +84,17 @@ suite("attempts", () => {
     await assert.rejects(plane.jobs.startAttempt(job.id, "w2"), tagged("job_ended"));
   });
 
+  test("a child waits for the last of its parents", async () => {
+    await using plane = await createTestPlane();
+    const parents = [(await plane.jobs.create(newJob())).job.id, (await plane.jobs.create(newJob())).job.id];
+    const { job: child } = await plane.jobs.create(newJob({ after: parents }));
+    for (const [i, id] of parents.entries()) {
+      const { lease } = await plane.jobs.startAttempt(id, "w");
+      await plane.jobs.endAttempt(id, lease, succeeded());
+      assert.equal((await plane.jobs.get(child.id)).state, i === 0 ? "waiting" : "queued");
+    }
+  });
+
   test("a failure that may pass is tried again after a growing delay, until attempts are used up", async () => {
     await using plane = await createTestPlane();
     const { job } = await plane.jobs.create(newJob({ maxAttempts: 3 }));
