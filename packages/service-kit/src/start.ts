@@ -78,6 +78,11 @@ export async function startService(
           maxInFlight: settings.CYTOMESH_MAX_JOBS,
           logger: tools.logger,
           metrics: tools.metrics,
+        }).catch(async (error) => {
+          await hosted.stop(0);
+          await parts.close();
+          await tools.close();
+          throw error;
         });
   hosted.setServing(true);
   return {

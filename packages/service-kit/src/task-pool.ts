@@ -1,4 +1,4 @@
-import { MessageChannel, type Transferable } from "node:worker_threads";
+import { MessageChannel, receiveMessageOnPort, type Transferable } from "node:worker_threads";
 import { Piscina } from "piscina";
 import type { TaskReply } from "./task.ts";
 
@@ -23,7 +23,7 @@ export class TaskError extends Error {
 /** Worker threads for one module of tasks. */
 export interface TaskPool {
   /**
-   * Run a task. Aborting asks the task to stop; it ends when it next looks, so that native code under it is never torn down mid-call.
+   * Run a task. All of its progress is told before the promise settles. Aborting asks the task to stop; it ends when it next looks, so that native code under it is never torn down mid-call.
    *
    * @throws TaskError what the task threw.
    */
@@ -71,6 +71,9 @@ export function createTaskPool(module: URL, options: { threads: number; idleTime
           { input, port: port2 },
           { name, transferList: [port2, ...(call.transfer ?? [])] },
         );
+        // The reply comes by another port: messages sent before it may still wait in this one, and closing it would lose them.
+        for (let last = receiveMessageOnPort(port1); last !== undefined; last = receiveMessageOnPort(port1))
+          onProgress?.(last.message as never);
         if (reply.error !== undefined) {
           call.signal?.throwIfAborted();
           throw new TaskError(reply.error);

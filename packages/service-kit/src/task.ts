@@ -1,4 +1,4 @@
-import type { MessagePort } from "node:worker_threads";
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 
 /** What a task in a worker thread is given besides its input. */
 export interface TaskContext {
@@ -38,11 +38,16 @@ export function defineTask<I, O>(
 ): (message: TaskMessage) => Promise<TaskReply> {
   return async ({ input, port }) => {
     const controller = new AbortController();
-    port.on("message", (message: { abort?: string }) => {
+    const listen = (message: { abort?: string }) => {
       if (message.abort !== undefined) controller.abort(new Error(message.abort));
-    });
+    };
+    // A caller that gave up while the task waited for a thread is heard before any work is done for it.
+    const early = receiveMessageOnPort(port);
+    if (early !== undefined) listen(early.message);
+    port.on("message", listen);
     port.unref();
     try {
+      controller.signal.throwIfAborted();
       const value = await run(input as I, {
         signal: controller.signal,
         progress: (message) => port.postMessage(message),
