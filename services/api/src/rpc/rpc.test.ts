@@ -23,8 +23,8 @@ function clients(plane: TestPlane) {
   };
 }
 
-test("a job goes through the services from creation to its end", async () => {
-  await using plane = await createTestPlane();
+test("a job goes through the services from creation to its end", async (t) => {
+  const plane = await createTestPlane(t);
   const { jobs, worker } = clients(plane);
   const { job, created } = await jobs.createJob({ spec: ingestSpec(), idempotencyKey: "k" });
   assert.ok(job && created);
@@ -60,8 +60,8 @@ test("a job goes through the services from creation to its end", async () => {
   );
 });
 
-test("a client that goes away ends its watch", async () => {
-  await using plane = await createTestPlane();
+test("a client that goes away ends its watch", async (t) => {
+  const plane = await createTestPlane(t);
   const { jobs } = clients(plane);
   const { job } = await jobs.createJob({ spec: ingestSpec() });
   const controller = new AbortController();
@@ -71,8 +71,8 @@ test("a client that goes away ends its watch", async () => {
   await assert.rejects(watching, (error: ConnectError) => error.code === Code.Canceled);
 });
 
-test("the catalog answers with messages", async () => {
-  await using plane = await createTestPlane();
+test("the catalog answers with messages", async (t) => {
+  const plane = await createTestPlane(t);
   const { catalog } = clients(plane);
   const { dataset } = await catalog.createDataset({ name: "pbmc" });
   assert.deepEqual((await catalog.listDatasets({})).datasets, [dataset]);

@@ -6,8 +6,8 @@ import { silentLogger } from "../schemas/runtime.ts";
 import { createDispatcher } from "./dispatcher.ts";
 import { createRecordingPublisher, createTestPlane, newJob, succeeded } from "./testing.ts";
 
-test("a crash between publishing and deleting publishes again, and one worker gets the job", async () => {
-  await using plane = await createTestPlane();
+test("a crash between publishing and deleting publishes again, and one worker gets the job", async (t) => {
+  const plane = await createTestPlane(t);
   const { job } = await plane.jobs.create(newJob());
   // The bus has the message, but the transaction that would delete the row never commits.
   const crash = plane.test.database.kysely.transaction().execute(async (tx) => {
@@ -32,8 +32,8 @@ test("a crash between publishing and deleting publishes again, and one worker ge
   assert.equal((await plane.jobs.endAttempt(job.id, lease, succeeded())).state, "succeeded");
 });
 
-test("what the bus refuses stays and is published when the bus is back", async () => {
-  await using plane = await createTestPlane();
+test("what the bus refuses stays and is published when the bus is back", async (t) => {
+  const plane = await createTestPlane(t);
   await plane.jobs.create(newJob());
   plane.publisher.failure = new Error("no bus");
   await assert.rejects(plane.dispatcher.drain(), /no bus/);
@@ -44,8 +44,8 @@ test("what the bus refuses stays and is published when the bus is back", async (
   assert.equal(plane.publisher.work.length, 1);
 });
 
-test("several dispatchers share the outbox without publishing anything twice", async () => {
-  await using plane = await createTestPlane();
+test("several dispatchers share the outbox without publishing anything twice", async (t) => {
+  const plane = await createTestPlane(t);
   for (let i = 0; i < 30; i++) await plane.jobs.create(newJob());
   const { database } = plane.test;
   const publishers = [1, 2, 3].map(() => createRecordingPublisher());
@@ -62,8 +62,8 @@ test("several dispatchers share the outbox without publishing anything twice", a
   assert.deepEqual([ids.length, new Set(ids).size], [30, 30]);
 });
 
-test("the loop publishes when the database calls, and stops", async () => {
-  await using plane = await createTestPlane();
+test("the loop publishes when the database calls, and stops", async (t) => {
+  const plane = await createTestPlane(t);
   const published = Promise.withResolvers<string>();
   const { database } = plane.test;
   const dispatcher = createDispatcher({

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createTestPlane, failedWith, newJob, succeeded } from "./testing.ts";
 
-test("a silent worker's job gets its next attempt, and fails as worker-lost when there is none", async () => {
-  await using plane = await createTestPlane();
+test("a silent worker's job gets its next attempt, and fails as worker-lost when there is none", async (t) => {
+  const plane = await createTestPlane(t);
   const { job } = await plane.jobs.create(newJob({ maxAttempts: 2 }));
   for (const expected of ["retrying", "failed"]) {
     const { leaseDurationMs } = await plane.jobs.startAttempt(job.id, "w1");
@@ -21,8 +21,8 @@ test("a silent worker's job gets its next attempt, and fails as worker-lost when
   );
 });
 
-test("a silent worker's job that was to be cancelled is cancelled", async () => {
-  await using plane = await createTestPlane();
+test("a silent worker's job that was to be cancelled is cancelled", async (t) => {
+  const plane = await createTestPlane(t);
   const { job } = await plane.jobs.create(newJob());
   const { leaseDurationMs } = await plane.jobs.startAttempt(job.id, "w1");
   await plane.jobs.cancel(job.id);
@@ -31,8 +31,8 @@ test("a silent worker's job that was to be cancelled is cancelled", async () => 
   assert.equal((await plane.jobs.get(job.id)).state, "cancelled");
 });
 
-test("a lost message is repeated, ever more rarely, and not while it waits in the outbox", async () => {
-  await using plane = await createTestPlane({ lostMessageAfterMs: 1_000 });
+test("a lost message is repeated, ever more rarely, and not while it waits in the outbox", async (t) => {
+  const plane = await createTestPlane(t, { lostMessageAfterMs: 1_000 });
   const { job } = await plane.jobs.create(newJob());
   plane.clock.advance(10_000);
   assert.equal((await plane.reconciler.reconcile()).redispatched, 0, "it is still in the outbox");
@@ -50,8 +50,8 @@ test("a lost message is repeated, ever more rarely, and not while it waits in th
   assert.equal((await plane.reconciler.reconcile({ lostAfterMs: 0 })).redispatched, 0);
 });
 
-test("a retry whose message came too early gets another one", async () => {
-  await using plane = await createTestPlane();
+test("a retry whose message came too early gets another one", async (t) => {
+  const plane = await createTestPlane(t);
   const { job } = await plane.jobs.create(newJob());
   const { lease } = await plane.jobs.startAttempt(job.id, "w");
   const { nextAttemptAt } = await plane.jobs.endAttempt(job.id, lease, failedWith(true));
@@ -65,8 +65,8 @@ test("a retry whose message came too early gets another one", async () => {
   );
 });
 
-test("a waiting job whose parents ended unseen is settled, with all below it", async () => {
-  await using plane = await createTestPlane();
+test("a waiting job whose parents ended unseen is settled, with all below it", async (t) => {
+  const plane = await createTestPlane(t);
   const { kysely } = plane.test.database;
   const { job: parent } = await plane.jobs.create(newJob());
   const { job: child } = await plane.jobs.create(newJob({ after: [parent.id] }));
@@ -81,8 +81,8 @@ test("a waiting job whose parents ended unseen is settled, with all below it", a
   for (const { id } of [child, grandchild]) assert.equal((await plane.jobs.get(id)).state, "failed");
 });
 
-test("a mesh that restarts with a bus that forgot finishes its jobs", async () => {
-  await using plane = await createTestPlane();
+test("a mesh that restarts with a bus that forgot finishes its jobs", async (t) => {
+  const plane = await createTestPlane(t);
   const { job } = await plane.jobs.create(newJob());
   await plane.dispatcher.drain();
   plane.publisher.work.length = 0;

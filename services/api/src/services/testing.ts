@@ -64,14 +64,22 @@ export function createRecordingPublisher(): RecordingPublisher {
   return publisher;
 }
 
-export interface TestPlane extends ControlPlane, AsyncDisposable {
+/** Where to say what is to be done when the test ends; the context of `node:test` fits. */
+export interface TestEnd {
+  after(work: () => Promise<void>): void;
+}
+
+export interface TestPlane extends ControlPlane {
   readonly test: TestDatabase;
   readonly clock: FakeClock;
   readonly publisher: RecordingPublisher;
 }
 
 /** A control plane on a database of its own, with a clock that stands still; nothing runs by itself. */
-export async function createTestPlane(options: { lostMessageAfterMs?: number } = {}): Promise<TestPlane> {
+export async function createTestPlane(
+  end: TestEnd,
+  options: { lostMessageAfterMs?: number } = {},
+): Promise<TestPlane> {
   const test = await createTestDatabase();
   const clock = createFakeClock();
   const publisher = createRecordingPublisher();
@@ -87,14 +95,11 @@ export async function createTestPlane(options: { lostMessageAfterMs?: number } =
     },
     ...options,
   });
-  return {
-    ...plane,
-    ...{ test, clock, publisher },
-    async [Symbol.asyncDispose]() {
-      await plane.stop();
-      await test.close();
-    },
-  };
+  end.after(async () => {
+    await plane.stop();
+    await test.close();
+  });
+  return { ...plane, test, clock, publisher };
 }
 
 /** A valid ingest spec. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { suite, test } from "node:test";
+import { suite, type TestContext, test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   CurriculumSchema,
@@ -57,8 +57,8 @@ const ontology = create(OntologySchema, {
 });
 
 /** A catalog with one of everything up to the embedding. */
-async function filled(): Promise<TestPlane & { ingestIds: string[] }> {
-  const plane = await createTestPlane();
+async function filled(t: TestContext): Promise<TestPlane & { ingestIds: string[] }> {
+  const plane = await createTestPlane(t);
   await plane.catalog.createDataset({ name: "pbmc", description: "" });
   const ingestIds: string[] = [];
   for (const content of ["a", "b"]) {
@@ -80,8 +80,8 @@ async function filled(): Promise<TestPlane & { ingestIds: string[] }> {
 }
 
 suite("ingests", () => {
-  test("the same content is the same ingest, with the same ranges, through failure and retry", async () => {
-    await using plane = await createTestPlane();
+  test("the same content is the same ingest, with the same ranges, through failure and retry", async (t) => {
+    const plane = await createTestPlane(t);
     const dataset = await plane.catalog.createDataset({ name: "pbmc", description: "d" });
     assert.equal(dataset.uri, "file:///store/datasets/pbmc");
     assert.deepEqual(await plane.catalog.createDataset({ name: "pbmc", description: "other" }), dataset);
@@ -105,8 +105,8 @@ suite("ingests", () => {
     assert.deepEqual([next.cellIdStart, next.featureIdStart], [11n, 6n]);
   });
 
-  test("a commit counts once, and is final", async () => {
-    await using plane = await createTestPlane();
+  test("a commit counts once, and is final", async (t) => {
+    const plane = await createTestPlane(t);
     await plane.catalog.createDataset({ name: "pbmc", description: "" });
     const { id } = await begin(plane, "a");
     await plane.catalog.reserveIds({ ingestId: id, cells: 10n, features: 5n });
@@ -128,8 +128,8 @@ suite("ingests", () => {
     );
   });
 
-  test("50 reservations at once get disjoint ranges without gaps", async () => {
-    await using plane = await createTestPlane();
+  test("50 reservations at once get disjoint ranges without gaps", async (t) => {
+    const plane = await createTestPlane(t);
     await plane.catalog.createDataset({ name: "pbmc", description: "" });
     const sizes = Array.from({ length: 50 }, (_, i) => BigInt(1 + ((i * 7) % 13)));
     const ingests = await Promise.all(
@@ -150,8 +150,8 @@ suite("ingests", () => {
     }
   });
 
-  test("lists filter and page newest first", async () => {
-    await using plane = await createTestPlane();
+  test("lists filter and page newest first", async (t) => {
+    const plane = await createTestPlane(t);
     for (const name of ["pbmc", "lung"]) await plane.catalog.createDataset({ name, description: "" });
     const ids: string[] = [];
     for (const content of ["a", "b", "c"]) {
@@ -171,8 +171,8 @@ suite("ingests", () => {
     await assert.rejects(bad, tagged("bad_page_token"));
   });
 
-  test("what is wrong is listed, what is missing is named", async () => {
-    await using plane = await createTestPlane();
+  test("what is wrong is listed, what is missing is named", async (t) => {
+    const plane = await createTestPlane(t);
     await assert.rejects(begin(plane, "a"), tagged("not_found"));
     const wrong = { dataset: "No", sourceUri: "", sha256: "AB", optionsFingerprint: "", jobId: "", tag: "" };
     await assert.rejects(plane.catalog.beginIngest(wrong), (error: ApiError) => {
@@ -191,8 +191,8 @@ suite("ingests", () => {
 });
 
 suite("feature schemas", () => {
-  test("100,000 ids are kept in order; equal content is the same schema", async () => {
-    await using plane = await createTestPlane();
+  test("100,000 ids are kept in order; equal content is the same schema", async (t) => {
+    const plane = await createTestPlane(t);
     const featureIds = Array.from({ length: 100_000 }, (_, i) => `ENSG${(i * 7919) % 100_003}`);
     const made = await plane.catalog.createFeatureSchema({ name: "big", featureIds });
     assert.deepEqual(
@@ -207,8 +207,8 @@ suite("feature schemas", () => {
     assert.deepEqual(listed.entries, [made]);
   });
 
-  test("empty lists, duplicates and newlines are refused", async () => {
-    await using plane = await createTestPlane();
+  test("empty lists, duplicates and newlines are refused", async (t) => {
+    const plane = await createTestPlane(t);
     for (const featureIds of [[], ["a", "a"], ["a\nb"], [""]]) {
       const call = plane.catalog.createFeatureSchema({ name: "x", featureIds });
       await assert.rejects(call, tagged("invalid_argument"));
@@ -217,8 +217,8 @@ suite("feature schemas", () => {
 });
 
 suite("artifacts", () => {
-  test("registering equal content again changes nothing, other content is refused by field", async () => {
-    await using plane = await filled();
+  test("registering equal content again changes nothing, other content is refused by field", async (t) => {
+    const plane = await filled(t);
     const known = await plane.catalog.get("model", "m1");
     plane.clock.advance(1);
     assert.deepEqual(await plane.catalog.register("model", model({ jobId: "j9" })), known);
@@ -231,8 +231,8 @@ suite("artifacts", () => {
     });
   });
 
-  test("parts must exist and fit", async () => {
-    await using plane = await filled();
+  test("parts must exist and fit", async (t) => {
+    const plane = await filled(t);
     const { catalog } = plane;
     await assert.rejects(
       catalog.register("curriculum", curriculum({ name: "c2", ingestIds: ["ing-x"] })),
@@ -254,8 +254,8 @@ suite("artifacts", () => {
     await assert.rejects(catalog.get("index", "i1"), tagged("not_found"));
   });
 
-  test("a curriculum goes from prepared to extracted and not back", async () => {
-    await using plane = await filled();
+  test("a curriculum goes from prepared to extracted and not back", async (t) => {
+    const plane = await filled(t);
     const { ingestIds } = plane;
     assert.equal((await plane.catalog.get("curriculum", "c1")).state, CurriculumState.PREPARED);
     const state = CurriculumState.EXTRACTED;
@@ -270,8 +270,8 @@ suite("artifacts", () => {
     await assert.rejects(other, tagged("already_exists"));
   });
 
-  test("there is exactly one default model once any model has an index", async () => {
-    await using plane = await filled();
+  test("there is exactly one default model once any model has an index", async (t) => {
+    const plane = await filled(t);
     const { catalog } = plane;
     const defaults = async () => {
       const models = await catalog.list("model", { pageSize: 0, pageToken: "" });
@@ -303,8 +303,8 @@ suite("artifacts", () => {
     assert.deepEqual([models, indexes!.length], [["m1"], 2]);
   });
 
-  test("models and indexes are announced, once, with names that fit a subject", async () => {
-    await using plane = await filled();
+  test("models and indexes are announced, once, with names that fit a subject", async (t) => {
+    const plane = await filled(t);
     await plane.catalog.register("index", index({ name: "i.1" }));
     await plane.catalog.register("index", index({ name: "i.1" }));
     await plane.dispatcher.drain();
@@ -315,8 +315,8 @@ suite("artifacts", () => {
   });
 });
 
-test("lineage walks from an index to the source files and the ontology, each once", async () => {
-  await using plane = await filled();
+test("lineage walks from an index to the source files and the ontology, each once", async (t) => {
+  const plane = await filled(t);
   await plane.catalog.register("index", index());
   const nodes = await plane.catalog.lineage("index", "i1");
   const found = nodes.map((node) => `${node.kind}/${node.name}`);

@@ -12,8 +12,8 @@ const won = <T>(results: PromiseSettledResult<T>[]): T[] =>
 const tags = (results: PromiseSettledResult<unknown>[]) =>
   new Set(results.filter((r) => r.status === "rejected").map((r) => (r.reason as ApiError).tag));
 
-test("of many workers that start a job one wins and the others are told so", async () => {
-  await using plane = await createTestPlane();
+test("of many workers that start a job one wins and the others are told so", async (t) => {
+  const plane = await createTestPlane(t);
   const { job } = await plane.jobs.create(newJob());
   const results = await times(20, (i) => plane.jobs.startAttempt(job.id, `w${i}`));
   assert.equal(won(results).length, 1);
@@ -21,8 +21,8 @@ test("of many workers that start a job one wins and the others are told so", asy
   assert.equal((await plane.jobs.get(job.id)).worker, won(results)[0]!.job.worker);
 });
 
-test("many creations with one key make one job and one message", async () => {
-  await using plane = await createTestPlane();
+test("many creations with one key make one job and one message", async (t) => {
+  const plane = await createTestPlane(t);
   const results = won(await times(20, () => plane.jobs.create(newJob({ key: "same" }))));
   assert.equal(results.length, 20);
   assert.equal(new Set(results.map(({ job }) => job.id)).size, 1);
@@ -31,8 +31,8 @@ test("many creations with one key make one job and one message", async () => {
   assert.equal(plane.publisher.work.length, 1);
 });
 
-test("a child of parents that end at the same time is queued once", async () => {
-  await using plane = await createTestPlane();
+test("a child of parents that end at the same time is queued once", async (t) => {
+  const plane = await createTestPlane(t);
   const parents = won(await times(8, () => plane.jobs.create(newJob()))).map(({ job }) => job.id);
   const { job: child } = await plane.jobs.create(newJob({ after: parents }));
   const leases = await Promise.all(parents.map((id) => plane.jobs.startAttempt(id, "w")));
@@ -43,8 +43,8 @@ test("a child of parents that end at the same time is queued once", async () => 
   assert.equal(plane.publisher.work.filter(({ message }) => message.jobId === child.id).length, 1);
 });
 
-test("a child made while its parent ends is neither lost nor left waiting", async () => {
-  await using plane = await createTestPlane();
+test("a child made while its parent ends is neither lost nor left waiting", async (t) => {
+  const plane = await createTestPlane(t);
   for (let round = 0; round < 5; round++) {
     const { job } = await plane.jobs.create(newJob());
     const { lease } = await plane.jobs.startAttempt(job.id, "w");
@@ -59,8 +59,8 @@ test("a child made while its parent ends is neither lost nor left waiting", asyn
   }
 });
 
-test("cancelling a graph from several ends at once leaves every job cancelled", async () => {
-  await using plane = await createTestPlane();
+test("cancelling a graph from several ends at once leaves every job cancelled", async (t) => {
+  const plane = await createTestPlane(t);
   for (let round = 0; round < 5; round++) {
     const roots = won(await times(3, () => plane.jobs.create(newJob()))).map(({ job }) => job.id);
     const ids = [...roots];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import fc from "fast-check";
 import { ApiError } from "../../errors.ts";
 import { isFinal, type JobStateName } from "../../schemas/jobs.ts";
@@ -29,10 +29,6 @@ interface Model {
 }
 
 let plane: TestPlane;
-before(async () => {
-  plane = await createTestPlane();
-});
-after(async () => await plane[Symbol.asyncDispose]());
 
 const pick = <T>(list: readonly T[], index: number): T | undefined => list[index % Math.max(1, list.length)];
 const nowMs = () => plane.clock().getTime();
@@ -231,7 +227,8 @@ async function workOff(model: Model): Promise<void> {
   assert.fail(`never ended: ${open.map((job) => `${job.id} ${job.state}`).join(", ")}`);
 }
 
-test("whatever happens to jobs, leases exclude each other, parents come first, and every job ends once", async () => {
+test("whatever happens to jobs, leases exclude each other, parents come first, and every job ends once", async (t) => {
+  plane = await createTestPlane(t);
   const index = fc.nat({ max: 7 });
   const ending = fc.constantFrom<Ending>("succeed", "fail", "failRetryable", "stop", "requeue", "heartbeat");
   const commands = fc.commands(

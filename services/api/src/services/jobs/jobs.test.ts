@@ -16,8 +16,8 @@ import {
 const tagged = (tag: string) => (error: unknown) => error instanceof ApiError && error.tag === tag;
 
 suite("creating jobs", () => {
-  test("a new job is queued and its message is in the outbox of the same transaction", async () => {
-    await using plane = await createTestPlane();
+  test("a new job is queued and its message is in the outbox of the same transaction", async (t) => {
+    const plane = await createTestPlane(t);
     const { job, created } = await plane.jobs.create(newJob());
     assert.equal(created, true);
     assert.equal(job.state, "queued");
@@ -35,8 +35,8 @@ suite("creating jobs", () => {
     );
   });
 
-  test("a key makes creation repeat-safe, also after the job has ended, and refuses another spec", async () => {
-    await using plane = await createTestPlane();
+  test("a key makes creation repeat-safe, also after the job has ended, and refuses another spec", async (t) => {
+    const plane = await createTestPlane(t);
     const { job } = await plane.jobs.create(newJob({ key: "k" }));
     await plane.jobs.cancel(job.id);
     const again = await plane.jobs.create(newJob({ key: "k" }));
@@ -45,16 +45,16 @@ suite("creating jobs", () => {
     await assert.rejects(other, tagged("already_exists"));
   });
 
-  test("parents must exist and may not have failed", async () => {
-    await using plane = await createTestPlane();
+  test("parents must exist and may not have failed", async (t) => {
+    const plane = await createTestPlane(t);
     await assert.rejects(plane.jobs.create(newJob({ after: ["nonsense"] })), tagged("not_found"));
     const { job } = await plane.jobs.create(newJob());
     await plane.jobs.cancel(job.id);
     await assert.rejects(plane.jobs.create(newJob({ after: [job.id] })), tagged("parent_not_successful"));
   });
 
-  test("a child of succeeded parents is queued at once", async () => {
-    await using plane = await createTestPlane();
+  test("a child of succeeded parents is queued at once", async (t) => {
+    const plane = await createTestPlane(t);
     const { job } = await plane.jobs.create(newJob());
     const { lease } = await plane.jobs.startAttempt(job.id, "w");
     await plane.jobs.endAttempt(job.id, lease, succeeded());
@@ -64,8 +64,8 @@ suite("creating jobs", () => {
 });
 
 suite("attempts", () => {
-  test("success ends the job and queues the child that waited for it", async () => {
-    await using plane = await createTestPlane();
+  test("success ends the job and queues the child that waited for it", async (t) => {
+    const plane = await createTestPlane(t);
     const { job } = await plane.jobs.create(newJob());
     const { job: child } = await plane.jobs.create(newJob({ after: [job.id] }));
     assert.equal(child.state, "waiting");
@@ -84,8 +84,8 @@ suite("attempts", () => {
     await assert.rejects(plane.jobs.startAttempt(job.id, "w2"), tagged("job_ended"));
   });
 
-  test("a child waits for the last of its parents", async () => {
-    await using plane = await createTestPlane();
+  test("a child waits for the last of its parents", async (t) => {
+    const plane = await createTestPlane(t);
     const parents = [(await plane.jobs.create(newJob())).job.id, (await plane.jobs.create(newJob())).job.id];
     const { job: child } = await plane.jobs.create(newJob({ after: parents }));
     for (const [i, id] of parents.entries()) {
@@ -95,8 +95,8 @@ suite("attempts", () => {
     }
   });
 
-  test("a failure that may pass is tried again after a growing delay, until attempts are used up", async () => {
-    await using plane = await createTestPlane();
+  test("a failure that may pass is tried again after a growing delay, until attempts are used up", async (t) => {
+    const plane = await createTestPlane(t);
     const { job } = await plane.jobs.create(newJob({ maxAttempts: 3 }));
     const delays: number[] = [];
     for (const attempt of [1, 2]) {
@@ -123,8 +123,8 @@ suite("attempts", () => {
     assert.deepEqual([last.state, last.attempt, last.result], ["failed", 3, ingestResult(1n)]);
   });
 
-  test("a failure that will not pass ends the job and fails its descendants, each naming its parent", async () => {
-    await using plane = await createTestPlane();
+  test("a failure that will not pass ends the job and fails its descendants, each naming its parent", async (t) => {
+    const plane = await createTestPlane(t);
     const { job: a } = await plane.jobs.create(newJob());
     const { job: b } = await plane.jobs.create(newJob({ after: [a.id] }));
     const { job: c } = await plane.jobs.create(newJob({ after: [a.id, b.id] }));
@@ -145,8 +145,8 @@ suite("attempts", () => {
     }
   });
 
-  test("a lease fences every write", async () => {
-    await using plane = await createTestPlane();
+  test("a lease fences every write", async (t) => {
+    const plane = await createTestPlane(t);
     const { job } = await plane.jobs.create(newJob());
     const first = await plane.jobs.startAttempt(job.id, "w1");
     await assert.rejects(plane.jobs.startAttempt(job.id, "w2"), tagged("lease_held"));
@@ -166,8 +166,8 @@ suite("attempts", () => {
     assert.equal((await plane.jobs.endAttempt(job.id, second.lease, failedWith(false))).state, "succeeded");
   });
 
-  test("a worker that stops hands the job back without using up the attempt", async () => {
-    await using plane = await createTestPlane();
+  test("a worker that stops hands the job back without using up the attempt", async (t) => {
+    const plane = await createTestPlane(t);
     const { job } = await plane.jobs.create(newJob({ maxAttempts: 1 }));
     for (const _ of [1, 2, 3]) {
       const { lease } = await plane.jobs.startAttempt(job.id, "w");
@@ -176,8 +176,8 @@ suite("attempts", () => {
     }
   });
 
-  test("items are checkpoints that the next attempt gets", async () => {
-    await using plane = await createTestPlane();
+  test("items are checkpoints that the next attempt gets", async (t) => {
+    const plane = await createTestPlane(t);
     const { job } = await plane.jobs.create(newJob());
     const first = await plane.jobs.startAttempt(job.id, "w");
     const item = { key: "a", state: "running", error: undefined, checkpoint: new Uint8Array([1]) } as const;
@@ -201,8 +201,8 @@ suite("attempts", () => {
     );
   });
 
-  test("progress never goes back within an attempt and starts anew with the next", async () => {
-    await using plane = await createTestPlane();
+  test("progress never goes back within an attempt and starts anew with the next", async (t) => {
+    const plane = await createTestPlane(t);
     const { job } = await plane.jobs.create(newJob());
     const { lease, leaseDurationMs } = await plane.jobs.startAttempt(job.id, "w");
     await plane.jobs.heartbeat(job.id, lease, {
@@ -230,8 +230,8 @@ suite("attempts", () => {
     assert.deepEqual((await plane.jobs.startAttempt(job.id, "w")).job.progress, noProgress);
   });
 
-  test("an outcome must be there, answer the job's kind, and be finite", async () => {
-    await using plane = await createTestPlane();
+  test("an outcome must be there, answer the job's kind, and be finite", async (t) => {
+    const plane = await createTestPlane(t);
     const { job } = await plane.jobs.create(newJob());
     const { lease } = await plane.jobs.startAttempt(job.id, "w");
     const none = { outcome: { case: undefined }, partialResult: undefined, requeue: false } as const;
@@ -241,8 +241,8 @@ suite("attempts", () => {
     assert.equal((await plane.jobs.endAttempt(job.id, lease, succeeded())).state, "succeeded");
   });
 
-  test("texts that Postgres cannot hold are mended, not refused", async () => {
-    await using plane = await createTestPlane();
+  test("texts that Postgres cannot hold are mended, not refused", async (t) => {
+    const plane = await createTestPlane(t);
     const { job } = await plane.jobs.create(newJob());
     const { lease } = await plane.jobs.startAttempt(job.id, "w");
     const error = { reason: "x", message: `a\0b${"y".repeat(100_000)}`, retryable: false };
@@ -258,8 +258,8 @@ suite("attempts", () => {
 });
 
 suite("cancelling", () => {
-  test("what no worker has is cancelled at once, with everything that waits for it", async () => {
-    await using plane = await createTestPlane();
+  test("what no worker has is cancelled at once, with everything that waits for it", async (t) => {
+    const plane = await createTestPlane(t);
     const { job: a } = await plane.jobs.create(newJob());
     const { job: b } = await plane.jobs.create(newJob({ after: [a.id] }));
     const { job: c } = await plane.jobs.create(newJob({ after: [b.id] }));
@@ -269,8 +269,8 @@ suite("cancelling", () => {
     await assert.rejects(plane.jobs.cancel("nonsense"), tagged("not_found"));
   });
 
-  test("the worker of a running job is told and stops it; its children are gone already", async () => {
-    await using plane = await createTestPlane();
+  test("the worker of a running job is told and stops it; its children are gone already", async (t) => {
+    const plane = await createTestPlane(t);
     const { job } = await plane.jobs.create(newJob());
     const { job: child } = await plane.jobs.create(newJob({ after: [job.id] }));
     const { lease } = await plane.jobs.startAttempt(job.id, "w");
@@ -282,8 +282,8 @@ suite("cancelling", () => {
     assert.deepEqual([ended.state, ended.cancelRequested], ["cancelled", false]);
   });
 
-  test("a cancelled job is not tried again", async () => {
-    await using plane = await createTestPlane();
+  test("a cancelled job is not tried again", async (t) => {
+    const plane = await createTestPlane(t);
     for (const outcome of [failedWith(true), requeued]) {
       const { job } = await plane.jobs.create(newJob());
       const { lease } = await plane.jobs.startAttempt(job.id, "w");
@@ -293,8 +293,8 @@ suite("cancelling", () => {
   });
 });
 
-test("lists are newest first and page through everything once", async () => {
-  await using plane = await createTestPlane();
+test("lists are newest first and page through everything once", async (t) => {
+  const plane = await createTestPlane(t);
   const ids: string[] = [];
   for (let i = 0; i < 5; i++) {
     ids.unshift((await plane.jobs.create(newJob())).job.id);

@@ -6,8 +6,8 @@ import { createTestPlane, newJob, succeeded } from "../testing.ts";
 
 const open = () => new AbortController().signal;
 
-test("a watcher sees the job now, what it takes in time, and always the end", async () => {
-  await using plane = await createTestPlane();
+test("a watcher sees the job now, what it takes in time, and always the end", async (t) => {
+  const plane = await createTestPlane(t);
   const { job } = await plane.jobs.create(newJob());
   const seen: [string, bigint][] = [];
   const revisions: bigint[] = [];
@@ -31,8 +31,8 @@ test("a watcher sees the job now, what it takes in time, and always the end", as
   );
 });
 
-test("a slow watcher skips what is in between, not the end", async () => {
-  await using plane = await createTestPlane();
+test("a slow watcher skips what is in between, not the end", async (t) => {
+  const plane = await createTestPlane(t);
   const { job } = await plane.jobs.create(newJob());
   const states: string[] = [];
   for await (const now of plane.jobs.watch(job.id, open())) {
@@ -45,8 +45,8 @@ test("a slow watcher skips what is in between, not the end", async () => {
   assert.deepEqual(states, ["queued", "succeeded"]);
 });
 
-test("an ended job is sent once, an unknown one is not found", async () => {
-  await using plane = await createTestPlane();
+test("an ended job is sent once, an unknown one is not found", async (t) => {
+  const plane = await createTestPlane(t);
   const { job } = await plane.jobs.create(newJob());
   await plane.jobs.cancel(job.id);
   const states = await Array.fromAsync(plane.jobs.watch(job.id, open()), (now) => now.state);
@@ -54,8 +54,8 @@ test("an ended job is sent once, an unknown one is not found", async () => {
   await assert.rejects(Array.fromAsync(plane.jobs.watch("nonsense", open())), { tag: "not_found" });
 });
 
-test("an aborted watcher ends and lets go of everything", async () => {
-  await using plane = await createTestPlane();
+test("an aborted watcher ends and lets go of everything", async (t) => {
+  const plane = await createTestPlane(t);
   const { job } = await plane.jobs.create(newJob());
   const controller = new AbortController();
   const states: string[] = [];
@@ -66,8 +66,8 @@ test("an aborted watcher ends and lets go of everything", async () => {
   assert.deepEqual(states, ["queued"]);
 });
 
-test("watchers live through the loss of the connection that listens", async () => {
-  await using plane = await createTestPlane();
+test("watchers live through the loss of the connection that listens", async (t) => {
+  const plane = await createTestPlane(t);
   const { job } = await plane.jobs.create(newJob());
   const killer = new pg.Client({ connectionString: plane.test.url });
   await killer.connect();
