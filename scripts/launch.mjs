@@ -11,14 +11,14 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { installDependencies } from "./launch/dependencies.mjs";
 import { withLock } from "./launch/file-lock.mjs";
-import { findNode, quietFlags } from "./launch/node-runtime.mjs";
+import { findNode } from "./launch/node-runtime.mjs";
 import { environmentWith, LaunchError } from "./launch/npm.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Runs a script to its end; resolves to the exit code, or to the signal that ended it. */
 function run(node, args, options) {
-  const child = spawn(node.path, [...quietFlags(node.version), ...args], {
+  const child = spawn(node.path, args, {
     stdio: "inherit",
     env: environmentWith(node.path),
     ...options,

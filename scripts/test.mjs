@@ -9,7 +9,6 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { quietFlags } from "./launch/node-runtime.mjs";
 import { filesBelow } from "./lib/walk.mjs";
 import { failuresOf, summary, totalsLine, totalsOf } from "./test/report.mjs";
 import { runFile } from "./test/run-file.mjs";
@@ -98,7 +97,7 @@ async function main(argv) {
     await runAll(files, {
       ...options,
       cwd: root,
-      execArgv: quietFlags(process.versions.node),
+      execArgv: [],
       tempDir,
       signal: stop.signal,
       onResult,

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { matchesLockfile, planInstall } from "./dependencies.mjs";
 import { withLock } from "./file-lock.mjs";
-import { isSupported, quietFlags } from "./node-runtime.mjs";
+import { isSupported } from "./node-runtime.mjs";
 import { explainNpmFailure } from "./npm.mjs";
 
 function tempDir(t) {
@@ -16,12 +16,10 @@ function tempDir(t) {
   return dir;
 }
 
-test("runs on Node 22.22 and newer 22.x, and on 24 and newer; anything else is replaced", () => {
-  for (const version of ["22.22.0", "v22.23.3", "24.0.0", "v24.21.0", "25.1.0", "26.10.0"])
-    assert.ok(isSupported(version), version);
-  for (const version of ["18.19.0", "v20.20.2", "21.7.0", "22.21.1", "23.11.0"])
+test("runs on Node 24 and newer; anything else is replaced", () => {
+  for (const version of ["24.0.0", "v24.21.0", "25.1.0", "26.10.0"]) assert.ok(isSupported(version), version);
+  for (const version of ["18.20.0", "v20.20.2", "22.22.0", "23.11.0"])
     assert.ok(!isSupported(version), version);
-  assert.deepEqual([quietFlags("v22.22.0").length, quietFlags("24.21.0").length], [1, 0]);
 });
 
 const LOCK = {

@@ -7,15 +7,9 @@ import { LaunchError, runNpm } from "./npm.mjs";
 
 const PACKAGED = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64", "win-x64"];
 
-/** Whether this Node runs the sources: ^22.22 or >=24 (type stripping without a flag; odd releases in between are not supported). */
+/** Whether this Node runs the sources: 24 and newer (type stripping, `using`, zstd and relaxed SIMD without flags). */
 export function isSupported(version) {
-  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number);
-  return (major === 22 && minor >= 22) || major >= 24;
-}
-
-/** Flags the chosen Node needs to be as quiet as Node 24: 22.x still calls parts of what we use experimental. */
-export function quietFlags(version) {
-  return version.replace(/^v/, "").startsWith("22.") ? ["--disable-warning=ExperimentalWarning"] : [];
+  return Number.parseInt(version.replace(/^v/, ""), 10) >= 24;
 }
 
 export function cacheDir(env = process.env) {
@@ -26,7 +20,7 @@ function packagePlatform() {
   const name = `${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
   if (PACKAGED.includes(name)) return name;
   throw new LaunchError(
-    `Node ${process.versions.node} is too old (22.22 or newer in 22.x, or 24 and newer, is needed), and there is no packaged Node for ${name}: install Node 24 and run again.`,
+    `Node ${process.versions.node} is too old (24 or newer is needed), and there is no packaged Node for ${name}: install Node 24 and run again.`,
   );
 }
 
