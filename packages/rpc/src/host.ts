@@ -60,6 +60,9 @@ export async function hostService(options: HostOptions): Promise<HostedService> 
           logger: options.logger,
           metrics: options.metrics,
           notReady,
+        }).catch(async (error) => {
+          await grpc.stop(0);
+          throw error;
         });
   options.logger.info({ grpc: grpc.address, health: probes?.address }, `${options.name} listens`);
   return {

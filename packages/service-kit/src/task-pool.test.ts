@@ -61,7 +61,11 @@ test("a transferred buffer arrives and is gone from the caller", async () => {
 test("aborting ends a task at its next breath, with the caller's reason, and the thread goes on", async () => {
   const controller = new AbortController();
   const reason = new Error("nobody waits any more");
-  const run = pool.run("endless", {}, { signal: controller.signal, onProgress: () => controller.abort(reason) });
+  const run = pool.run(
+    "endless",
+    {},
+    { signal: controller.signal, onProgress: () => controller.abort(reason) },
+  );
   await assert.rejects(run, (error) => error === reason);
   assert.equal(await pool.run("double", { value: 1 }), 2);
 });
