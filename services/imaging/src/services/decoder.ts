@@ -1,4 +1,5 @@
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
+import type { ReadLimits } from "../schemas/convert.ts";
 
 // libvips caches decoded files by their path: a file that was replaced would be read as it was.
 sharp.cache(false);
@@ -10,12 +11,17 @@ sharp.unblock({
   operation: ["VipsForeignLoadTiffFile", "VipsForeignLoadPngFile", "VipsForeignLoadJpegFile"],
 });
 
-/** Largest page ratio and colour conversions aside, pixels come as they are stored: no ICC, no rotation, no repair of broken files. */
+/** Pixels come as they are stored: no colour profile, no rotation, no repair of broken files. */
 const strict = { failOn: "error", ignoreIcc: true, unlimited: false, autoOrient: false } as const;
 
 /** A page of a local file. */
-export function openPage(path: string, page: number, maxPixels: number): sharp.Sharp {
-  return sharp(path, { ...strict, page, limitInputPixels: maxPixels });
+export function openPage(path: string, page: number, limits: ReadLimits): Sharp {
+  return sharp(path, {
+    ...strict,
+    page,
+    limitInputPixels: limits.maxPixels,
+    limitInputChannels: limits.maxChannels,
+  }).timeout({ seconds: Math.max(1, Math.ceil(limits.timeoutMs / 1_000)) });
 }
 
 /** Write `size` × `size` pixels as a 16-bit grey PNG. Level 6 is half the time of 9 for 1 % more bytes. */

@@ -11,8 +11,7 @@ export function inspectField(deps: ImagingDeps, uri: string, signal: AbortSignal
   return withLocalFile(
     deps.store,
     uri,
-    (path) =>
-      deps.pool.run<FieldReport>("describe", { path, name: uri, limits: deps.limits }, { signal }),
+    (path) => deps.pool.run<FieldReport>("describe", { path, name: uri, limits: deps.limits }, { signal }),
     { signal, tmpDir: deps.tempDir },
   );
 }
