@@ -35,6 +35,10 @@ export const apiSettings = {
   ...edgeSettings,
   /** Control database; unset: the embedded Postgres in the data directory. */
   DATABASE_URL: env.secret().optional(),
+  /** A running job whose worker is silent for so long is given to another. */
+  CYTOMESH_JOB_LEASE: env.durationMs("30s"),
+  /** Time between looks for silent workers, lost messages and children nobody woke. */
+  CYTOMESH_RECONCILE_INTERVAL: env.durationMs("5s"),
   /** Where the other services are; unset: not part of this mesh. */
   CYTOMESH_INGEST_TARGET: env.string("127.0.0.1:7420"),
   CYTOMESH_EXTRACT_TARGET: env.string("127.0.0.1:7430"),
@@ -91,6 +95,8 @@ export async function buildApi(context: ApiContext): Promise<ApiParts> {
     layout: storeLayout(context.storeUri),
     logger,
     volatileBus: bus.kind === "in-process",
+    jobSettings: { leaseDurationMs: settings.CYTOMESH_JOB_LEASE },
+    reconcileIntervalMs: settings.CYTOMESH_RECONCILE_INTERVAL,
   });
   const peers = openPeers(targetsOf(settings));
   const status = createMeshStatus({
