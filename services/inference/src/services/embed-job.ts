@@ -117,14 +117,10 @@ async function embedBins(run: Run): Promise<EmbeddedBin[]> {
     }
   };
   try {
-    const workers = Array.from({ length: Math.min(deps.pool.threads, todo.length) }, () =>
-      work().catch((error) => {
-        failed.abort(error);
-        throw error;
-      }),
-    );
-    await Promise.allSettled(workers);
-    await Promise.all(workers);
+    const threads = Math.min(deps.pool.threads, todo.length);
+    // The first failure stops the others, whose own failures then only say so.
+    await Promise.all(Array.from({ length: threads }, () => work().catch((error) => failed.abort(error))));
+    failed.signal.throwIfAborted();
   } finally {
     await rm(outDir, { recursive: true, force: true });
   }
