@@ -6,7 +6,7 @@ import { withMesh } from "../client.ts";
 import { defineCommand, integerOption, meshOptions } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { startProgress } from "../terminal/progress.ts";
-import { formatCount, formatSeconds } from "../terminal/text.ts";
+import { csvLine, formatCount, formatSeconds } from "../terminal/text.ts";
 import { readOntologyFile } from "./ontology.ts";
 
 /** `cytomesh annotate`: a file of cells in, a table of calls out. */
@@ -69,7 +69,7 @@ export const annotate = defineCommand({
         );
         const rows = cells.map((cell) => {
           const one = call(cell);
-          return [cell.queryCellId, one.label, one.termId, one.score.toFixed(4)].map(csvField).join(",");
+          return csvLine([cell.queryCellId, one.label, one.termId, one.score.toFixed(4)]);
         });
         const text = ["cell_id,cell_type,cell_type_ontology_term_id,score", ...rows, ""].join("\n");
         if (options.output === undefined) process.stdout.write(text);
@@ -80,7 +80,3 @@ export const annotate = defineCommand({
     }
   },
 });
-
-function csvField(value: string): string {
-  return /[",\n\r]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
-}

@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { joinUri, toUri } from "@cytomesh/object-store";
 import type { OntologyResource } from "@cytomesh/ontology";
 import { connectMesh, type MeshClient } from "../client.ts";
@@ -10,7 +10,7 @@ import { type DemoNames, demoNames, inspectReferences, runChain } from "../demo-
 import { type DemoData, generateData, ownData } from "../demo-run/plan.ts";
 import { CliError } from "../errors.ts";
 import { type RunningMesh, startMesh, unusedPorts } from "../mesh/start-mesh.ts";
-import { formatCount, formatSeconds, formatSize, table } from "../terminal/text.ts";
+import { csvLine, formatCount, formatSeconds, formatSize, table } from "../terminal/text.ts";
 import { lineageText } from "./look.ts";
 import { readOntologyFile, registerOntology } from "./ontology.ts";
 
@@ -60,6 +60,11 @@ export const demo = defineCommand({
       help: "with --api: a place that its services can read, for the ontology",
     },
     name: { type: "string", value: "PREFIX", help: "prefix of what is made in the catalog", default: "demo" },
+    report: {
+      type: "string",
+      value: "DIR",
+      help: "write report.json and one CSV of calls per query and strategy there",
+    },
     confusion: { type: "boolean", help: "print the confusion table of every query" },
   },
   async run({ options, positionals, signal }) {
@@ -121,6 +126,8 @@ export const demo = defineCommand({
         began,
         confusion: options.confusion || results.some((one) => (one.score?.cells ?? 0) > 0 && !data.generated),
       });
+      if (options.report !== undefined)
+        await writeReport(resolve(options.report), { names, results, steps, began });
       if (options.keep) await keep(stage, signal);
     } finally {
       await stage?.close();
@@ -218,6 +225,36 @@ async function report(o: {
   out(
     `done in ${formatSeconds(Date.now() - o.began)}, peak memory ${formatSize(process.resourceUsage().maxRSS * 1024)}${o.stage.running === undefined ? " (this client)" : ""}`,
   );
+}
+
+/** The figures as files, for scripts. */
+async function writeReport(
+  dir: string,
+  o: {
+    names: DemoNames;
+    results: readonly QueryResult[];
+    steps: readonly { title: string; ms: number }[];
+    began: number;
+  },
+): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const results = o.results.map(({ calls: _calls, cellIds: _ids, confusion: _confusion, ...rest }) => rest);
+  const report = {
+    names: o.names,
+    steps: o.steps.map(({ title, ms }) => ({ title: title.trim(), ms })),
+    results,
+    totalMs: Date.now() - o.began,
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    node: process.versions.node,
+  };
+  await writeFile(join(dir, "report.json"), `${JSON.stringify(report, undefined, 1)}\n`);
+  for (const { query, strategy, cellIds, calls } of o.results) {
+    const rows = calls.map((call, i) =>
+      csvLine([cellIds[i] ?? "", call.label, call.termId, String(call.score)]),
+    );
+    const text = ["cell_id,cell_type,cell_type_ontology_term_id,score", ...rows, ""].join("\n");
+    await writeFile(join(dir, `calls-${basename(query, ".h5ad")}-${strategy}.csv`), text);
+  }
 }
 
 async function keep(stage: Stage, signal: AbortSignal): Promise<void> {

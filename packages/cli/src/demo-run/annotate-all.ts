@@ -20,6 +20,9 @@ export interface QueryResult {
   readonly confusion: string | undefined;
   readonly restMs: number;
   readonly grpcMs: number;
+  /** Ids of the cells and what they were called, in the order of the file. */
+  readonly cellIds: readonly string[];
+  readonly calls: readonly Call[];
 }
 
 /** Annotate a query through REST and through gRPC, and hold the two answers against each other. */
@@ -61,6 +64,8 @@ export async function annotateQuery(
       ...judge(calls, query, ontology),
       restMs,
       grpcMs,
+      cellIds: grpc.cells.map((cell) => cell.queryCellId),
+      calls,
     });
   }
   return results;

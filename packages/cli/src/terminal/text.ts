@@ -49,3 +49,10 @@ export function table(header: readonly string[], rows: readonly (readonly (strin
 export function printable(text: string): string {
   return Array.from(text, (one) => (one < " " || one === "\u007f" ? "?" : one)).join("");
 }
+
+/** One line of CSV (RFC 4180), without its end. */
+export function csvLine(values: readonly string[]): string {
+  return values
+    .map((value) => (/[",\n\r]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value))
+    .join(",");
+}
