@@ -1,17 +1,12 @@
-import { create } from "@bufbuild/protobuf";
+import { setTimeout as sleep } from "node:timers/promises";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
-import {
-  ItemState,
-  type Job,
-  type JobItem,
-  type JobProgress,
-  JobProgressSchema,
-} from "@cytomesh/contracts/jobs/v1/job";
+import type { Job } from "@cytomesh/contracts/jobs/v1/job";
 import type { JobWorkerService, StartAttemptResponse } from "@cytomesh/contracts/jobs/v1/job_worker_service";
 import type { Logger } from "@cytomesh/rpc";
 import { describeFailure, JobFailure } from "./failure.ts";
-import type { AnyJobHandler, ItemRecord, JobContext, JobKind, ProgressUpdate } from "./handler.ts";
+import type { AnyJobHandler, JobContext, JobKind } from "./handler.ts";
+import { keepLease } from "./lease.ts";
 
 /** Why the signal of an attempt was aborted. */
 export class AttemptStopped extends Error {
@@ -27,11 +22,11 @@ export class AttemptStopped extends Error {
 /** How an attempt ended, for metrics and logs. */
 export type AttemptOutcome = "succeeded" | "failed" | "retrying" | "cancelled" | "requeued" | "lease-lost";
 
-/** Progress is sent at most this often, in ms: fast enough for a terminal, slow enough for the database. */
-const progressIntervalMs = 400;
-
 /** How long the end of an attempt is tried to be reported while the control plane is away, in ms. */
 const reportPatienceMs = 10 * 60_000;
+
+/** The same once the service stops: an unreported attempt costs another one after its lease, a process that does not end costs more. */
+const shutdownPatienceMs = 8_000;
 
 interface AttemptOptions {
   readonly client: Client<typeof JobWorkerService>;
@@ -64,7 +59,7 @@ export async function runAttempt(options: AttemptOptions): Promise<AttemptOutcom
     leaseMs,
     stop,
     log,
-    progress: initialProgress(started.items),
+    items: started.items,
   });
   const context: JobContext<JobKind> = {
     job,
@@ -100,15 +95,6 @@ export async function runAttempt(options: AttemptOptions): Promise<AttemptOutcom
     options.shutdown.removeEventListener("abort", onShutdown);
     stop("shutdown");
   }
-}
-
-function initialProgress(items: readonly JobItem[]): JobProgress {
-  const count = (state: ItemState) => items.filter((item) => item.state === state).length;
-  return create(JobProgressSchema, {
-    itemsSucceeded: count(ItemState.SUCCEEDED),
-    itemsFailed: count(ItemState.FAILED),
-    itemsTotal: items.length,
-  });
 }
 
 function resultOf(kind: JobKind, value: unknown) {
@@ -150,8 +136,8 @@ type EndInit = Parameters<Client<typeof JobWorkerService>["endAttempt"]>[0];
 
 /** Report the end until the control plane has taken it; a lost lease means that somebody else decides. */
 async function report(options: AttemptOptions, end: EndInit): Promise<Job | "lease-lost" | undefined> {
-  const { client, started } = options;
-  const until = Date.now() + reportPatienceMs;
+  const { client, started, shutdown } = options;
+  const patience = deadlineOf(shutdown);
   for (let wait = 200; ; wait = Math.min(wait * 2, 10_000)) {
     try {
       const response = await client.endAttempt({
@@ -167,113 +153,26 @@ async function report(options: AttemptOptions, end: EndInit): Promise<Job | "lea
         (error.code === Code.Unavailable ||
           error.code === Code.DeadlineExceeded ||
           error.code === Code.Internal);
-      if (!transient || Date.now() + wait > until) throw error;
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      if (!transient || Date.now() + wait > patience.until()) throw error;
+      await pause(wait, shutdown);
     }
   }
 }
 
-interface KeeperOptions {
-  readonly client: Client<typeof JobWorkerService>;
-  readonly jobId: string;
-  readonly lease: string;
-  readonly leaseMs: number;
-  readonly stop: (why: AttemptStopped["why"]) => void;
-  readonly log: Logger;
-  readonly progress: JobProgress;
+/** When to give up reporting: sooner once the service stops, counted from the stop. */
+function deadlineOf(shutdown: AbortSignal): { until(): number } {
+  const last = Date.now() + reportPatienceMs;
+  let stoppedAt: number | undefined;
+  return {
+    until() {
+      if (shutdown.aborted) stoppedAt ??= Date.now();
+      return stoppedAt === undefined ? last : Math.min(last, stoppedAt + shutdownPatienceMs);
+    },
+  };
 }
 
-/** Keeps the lease alive, sends progress when it changed, and turns "cancel requested" and "lease lost" into an abort. */
-function keepLease(options: KeeperOptions) {
-  const { client, jobId, lease, leaseMs, stop, log } = options;
-  const progress = options.progress;
-  let changed = false;
-  let lastBeat = Date.now();
-  let closed = false;
-  let beating: Promise<void> | undefined;
-
-  const beat = async () => {
-    const send = changed;
-    changed = false;
-    try {
-      const response = await client.heartbeat(
-        { jobId, lease, ...(send ? { progress: create(JobProgressSchema, progress) } : {}) },
-        { timeoutMs: Math.max(1_000, leaseMs / 3) },
-      );
-      lastBeat = Date.now();
-      if (response.cancelRequested) stop("cancelled");
-    } catch (error) {
-      if (send) changed = true;
-      if (error instanceof ConnectError && (error.code === Code.Aborted || error.code === Code.NotFound))
-        stop("lease-lost");
-      else if (Date.now() - lastBeat > leaseMs) {
-        log.error({ err: error }, "no heartbeat for a whole lease");
-        stop("lease-lost");
-      }
-    }
-  };
-  const timer = setInterval(() => {
-    const due = changed || Date.now() - lastBeat > leaseMs / 3;
-    if (closed || !due || beating !== undefined) return;
-    beating = beat().finally(() => {
-      beating = undefined;
-    });
-  }, progressIntervalMs);
-
-  const touch = () => {
-    changed = true;
-  };
-  const fenced = async <T>(call: () => Promise<T>): Promise<T> => {
-    try {
-      return await call();
-    } catch (error) {
-      if (error instanceof ConnectError && error.code === Code.Aborted) stop("lease-lost");
-      throw error;
-    }
-  };
-  return {
-    update(update: ProgressUpdate): void {
-      if (update.done !== undefined) progress.done = BigInt(Math.max(0, Math.round(update.done)));
-      if (update.total !== undefined) progress.total = BigInt(Math.max(0, Math.round(update.total)));
-      if (update.unit !== undefined) progress.unit = update.unit;
-      if (update.message !== undefined) progress.message = update.message;
-      touch();
-    },
-    expectItems(total: number): void {
-      progress.itemsTotal = total;
-      touch();
-    },
-    async record(item: ItemRecord): Promise<void> {
-      const state = { running: ItemState.RUNNING, succeeded: ItemState.SUCCEEDED, failed: ItemState.FAILED }[
-        item.outcome
-      ];
-      const response = await fenced(() =>
-        client.recordItems({
-          jobId,
-          lease,
-          items: [
-            {
-              key: item.key,
-              state,
-              ...(item.error === undefined ? {} : { error: { ...item.error, retryable: false } }),
-              ...(item.checkpoint === undefined ? {} : { checkpoint: item.checkpoint }),
-            },
-          ],
-        }),
-      );
-      lastBeat = Date.now();
-      if (item.outcome === "succeeded") progress.itemsSucceeded += 1;
-      if (item.outcome === "failed") progress.itemsFailed += 1;
-      touch();
-      if (response.cancelRequested) stop("cancelled");
-    },
-    /** Stop beating and send the last progress. */
-    async close(): Promise<void> {
-      if (closed) return;
-      closed = true;
-      clearInterval(timer);
-      await beating;
-      if (changed) await beat();
-    },
-  };
+/** Wait, but look up when the service begins to stop. */
+async function pause(ms: number, shutdown: AbortSignal): Promise<void> {
+  const signal = shutdown.aborted ? undefined : shutdown;
+  await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
 }
