@@ -13,8 +13,8 @@ const maxRows = 10_000;
 /** Batches of a stream under way at most: one is embedded while the one before is answered. */
 const lookAhead = 2;
 
-/** Bytes copied at a stretch: about a millisecond. */
-const copyBytes = 4 * 1024 * 1024;
+/** Bytes copied at a stretch: below a millisecond even into memory that is touched for the first time. */
+const copyBytes = 1024 * 1024;
 
 /** A message of any of the streams. */
 export interface StreamMessage<H> {
