@@ -7,13 +7,16 @@ import { validateAnnData } from "./validate.ts";
 
 /** Runs one task of `runIsolated` and answers with one message. */
 async function main(task: WorkerTask): Promise<WorkerAnswer> {
+  let file: AnnData | undefined;
   try {
-    using file = await openAnnData(task.path, { maxBytes: task.maxBytes });
+    file = await openAnnData(task.path, { maxBytes: task.maxBytes });
     const problems = task.task === "validate" ? validateAnnData(file, task.profile) : [];
     return { ok: true, report: { ...describe(file), problems } };
   } catch (error) {
     if (error instanceof AnnDataError) return { ok: false, tag: error.tag, message: error.message };
     return { ok: false, tag: "reader-crashed", message: `${task.path}: the reader failed: ${String(error)}` };
+  } finally {
+    file?.close();
   }
 }
 

@@ -61,10 +61,10 @@ function checkNames(frame: DataFrame, where: string, problems: ValidationProblem
     problems.push({
       code: where === "obs" ? "duplicate_obs_name" : "duplicate_var_name",
       where: at,
-      message: `${repeated.size} names occur more than once, for example ${shown.join(", ")}; make them unique`,
+      message: `${repeated.size} of the names occur more than once, for example ${shown.join(", ")}; make them unique`,
     });
   }
-  const empty = names.findIndex((name) => name === "");
+  const empty = names.indexOf("");
   if (empty >= 0) problems.push({ code: "empty_name", where: at, message: `row ${empty} has an empty name` });
 }
 

@@ -1,3 +1,4 @@
+import { closeSync } from "node:fs";
 import { resolve } from "node:path";
 
 /** What is used of h5wasm's low-level module (h5wasm 0.10.3, `src/hdf5_util_helpers.d.ts`). */
@@ -59,6 +60,7 @@ interface WasmStream {
 interface WasmFs {
   open(path: string, flags: number | string, mode?: number): WasmStream;
   read(stream: WasmStream, buffer: Uint8Array, offset: number, length: number, position?: number): number;
+  close(stream: WasmStream): void;
   write(stream: WasmStream, buffer: Uint8Array, offset: number, length: number, position?: number): number;
   ErrnoError: new (errno: number) => Error;
 }
@@ -77,10 +79,14 @@ export interface Sandbox {
   /** The last bytes read from the file; filled only while `captureReads` is set. */
   captureReads: boolean;
   lastRead: Uint8Array | undefined;
+  /** File descriptors that HDF5 holds: a trap leaves them open. */
+  readonly descriptors: Set<number>;
 }
 
 /** Errno of "permission denied" in the module's WASI numbering. */
 const accessDenied = 2;
+/** O_DIRECTORY in the module's numbering. */
+const directoryFlag = 0o200000;
 const maxLogChars = 16_384;
 /** A heap never shrinks: sandboxes above this size are dropped instead of being reused. */
 const reusableHeapBytes = 256 * 1024 * 1024;
@@ -99,6 +105,9 @@ export function returnSandbox(sandbox: Sandbox): void {
   sandbox.captureReads = false;
   sandbox.lastRead = undefined;
   sandbox.log = "";
+  for (const descriptor of sandbox.descriptors) closeSync(descriptor);
+  if (sandbox.descriptors.size > 0) sandbox.tainted = true;
+  sandbox.descriptors.clear();
   if (sandbox.tainted || sandbox.refusedPath !== undefined) return;
   if (sandbox.hdf5.HEAPU8.length > reusableHeapBytes || idle.length >= maxIdle) return;
   idle.push(sandbox);
@@ -124,6 +133,7 @@ async function createSandbox(): Promise<Sandbox> {
     tainted: false,
     captureReads: false,
     lastRead: undefined,
+    descriptors: new Set(),
   };
   logged.text = (line) => appendLog(sandbox, `${line}\n`);
   fence(sandbox);
@@ -133,13 +143,20 @@ async function createSandbox(): Promise<Sandbox> {
 /** Puts the module's file system calls behind the sandbox's rules. */
 function fence(sandbox: Sandbox): void {
   const fs = sandbox.hdf5.FS;
-  const { open, read, write } = fs;
+  const { open, read, write, close } = fs;
   fs.open = (path, flags, mode) => {
     if (sandbox.allowedPath === undefined || resolve(path) !== sandbox.allowedPath) {
-      sandbox.refusedPath ??= path;
+      // HDF5 also looks for filter plugins in a folder; that is no fault of the file.
+      if (typeof flags !== "number" || (flags & directoryFlag) === 0) sandbox.refusedPath ??= path;
       throw new fs.ErrnoError(accessDenied);
     }
-    return open(path, flags, mode);
+    const stream = open(path, flags, mode);
+    sandbox.descriptors.add(stream.nfd);
+    return stream;
+  };
+  fs.close = (stream) => {
+    sandbox.descriptors.delete(stream.nfd);
+    close(stream);
   };
   fs.read = (stream, buffer, offset, length, position) => {
     const count = read(stream, buffer, offset, length, position);

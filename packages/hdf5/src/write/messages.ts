@@ -132,7 +132,10 @@ function layoutBody(layout: Layout): Buffer {
 function filterBody(filters: readonly FilterSpec[]): Buffer {
   const out = new ByteWriter().u8(2, filters.length);
   for (const filter of filters) {
-    out.u16(filter.id).u16(0).u16(filter.values.length);
+    out.u16(filter.id);
+    // Filters outside the reserved range have a name; it may be empty.
+    if (filter.id >= 256) out.u16(0);
+    out.u16(0).u16(filter.values.length);
     for (const value of filter.values) out.u32(value);
   }
   return out.bytes();

@@ -84,7 +84,13 @@ export function createH5(path: string): H5Writer {
     },
     softLink: (where, target) => add(where, { soft: target }),
     externalLink: (where, file, target) => add(where, { file, target }),
-    hardLink: (where, existing) => add(where, find(existing)),
+    hardLink: (where, existing) => {
+      const target = names(existing);
+      if (target.every((name, i) => names(where)[i] === name)) {
+        throw new Hdf5Error("invalid-argument", `${path}: ${where} would contain itself`);
+      }
+      add(where, find(existing));
+    },
     finish: () => {
       if (!open) throw new Hdf5Error("closed", `${path} is finished`);
       const address = writeNode(space, root);
