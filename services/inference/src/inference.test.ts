@@ -227,7 +227,7 @@ describe("jobs", () => {
     assert.deepEqual([known.defaultNeighbors, known.metric, known.ontology], [100, "cosine", "mini"]);
     assert.equal(world.tables.models.get("pca")!.isDefault, true);
     const dir = join(world.root, "store", "indexes", "idx");
-    await using index = await openIndex(dir);
+    const index = await openIndex(dir);
     const byId = new Map(world.cells.map((cell) => [cell.id, cell]));
     const label = index.metadata("cell_type");
     const flag = index.metadata("flag");
@@ -242,6 +242,7 @@ describe("jobs", () => {
       curriculum: { name: "cur", manifestSha256: world.tables.curricula.get("cur")!.manifestSha256 },
       ingests: ["ing-0000000000000001"],
     });
+    await index.close();
     await attempt(buildIndexHandler(deps), indexSpec);
     await assert.rejects(
       attempt(buildIndexHandler(deps), {

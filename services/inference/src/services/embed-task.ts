@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { openBin } from "@cytomesh/omics-store";
+import type { OnnxRunner } from "@cytomesh/kernels";
+import { type BinReader, openBin } from "@cytomesh/omics-store";
 import type { TaskContext } from "@cytomesh/service-kit/task";
 import { sha256Hex } from "../data-manager/bins.ts";
 import { InferenceError } from "../errors.ts";
@@ -41,15 +42,29 @@ export async function embedBin(input: EmbedBinInput, context: TaskContext): Prom
       "schema-mismatch",
       `the file of model ${input.model.name} reads other genes than feature schema ${input.schema}, under which the catalog has it`,
     );
-  using bin = await openBin(input.bin.path, input.bin.sha256, context.signal);
-  if (bin.cells !== input.bin.cells)
-    throw new InferenceError(
-      "damaged-file",
-      `bin ${input.bin.bin} has ${bin.cells} cells, its manifest says ${input.bin.cells}`,
-    );
+  const bin = await openBin(input.bin.path, input.bin.sha256, context.signal);
+  try {
+    if (bin.cells !== input.bin.cells)
+      throw new InferenceError(
+        "damaged-file",
+        `bin ${input.bin.bin} has ${bin.cells} cells, its manifest says ${input.bin.cells}`,
+      );
+    const written = await writeVectors(bin, runner, input.outPath, context);
+    return { bin: input.bin.bin, file: embeddedBinFile(input.bin.bin), cells: bin.cells, ...written };
+  } finally {
+    bin[Symbol.dispose]();
+  }
+}
+
+async function writeVectors(
+  bin: BinReader,
+  runner: OnnxRunner,
+  outPath: string,
+  context: TaskContext,
+): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash("sha256");
   let bytes = 0;
-  const file = await open(input.outPath, "w");
+  const file = await open(outPath, "w");
   try {
     for (const { start, rows } of bin.batches(batchRows)) {
       const totals = bin.totals.subarray(start, start + rows.nRows);
@@ -64,11 +79,5 @@ export async function embedBin(input: EmbedBinInput, context: TaskContext): Prom
   } finally {
     await file.close();
   }
-  return {
-    bin: input.bin.bin,
-    file: embeddedBinFile(input.bin.bin),
-    cells: bin.cells,
-    bytes,
-    sha256: hash.digest("hex"),
-  };
+  return { bytes, sha256: hash.digest("hex") };
 }
