@@ -26,7 +26,7 @@ export type AttemptOutcome = "succeeded" | "failed" | "retrying" | "cancelled" |
 const reportPatienceMs = 10 * 60_000;
 
 /** The same once the service stops: an unreported attempt costs another one after its lease, a process that does not end costs more. */
-const shutdownPatienceMs = 8_000;
+const shutdownPatienceMs = 5_000;
 
 interface AttemptOptions {
   readonly client: Client<typeof JobWorkerService>;
