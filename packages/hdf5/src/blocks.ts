@@ -1,4 +1,5 @@
 import { Hdf5Error } from "./errors.ts";
+import { filterIds } from "./filters.ts";
 import type { DatasetInfo, H5Numbers, H5Values } from "./types.ts";
 import { memoryBytes } from "./wasm-type.ts";
 
@@ -6,8 +7,11 @@ import { memoryBytes } from "./wasm-type.ts";
 const blockBytes = 16 * 1024 * 1024;
 /** HDF5 holds a chunk twice while it decodes it. */
 const maxChunkBytes = 512 * 1024 * 1024;
-/** Deflate cannot expand more than about 1032 times, LZF not more than 132. */
+/** A pass that has to hold whole rows of chunks may be bigger, up to this. */
+const maxBlockBytes = 128 * 1024 * 1024;
+/** Deflate cannot expand more than about 1032 times, LZF not more than 132; Zstandard can, on constant data. */
 const maxExpansion = 1_100;
+const maxZstdExpansion = 100_000;
 /** Small datasets may never have been written at all: HDF5 then gives fill values. */
 const alwaysAllowedBytes = 16 * 1024 * 1024;
 
@@ -23,7 +27,10 @@ export function elementCount(shape: readonly number[] | undefined): number {
 export function checkDeclaredSize(info: DatasetInfo, fileBytes: number, where: string): void {
   const size = memoryBytes(info.type) ?? 1;
   const declared = elementCount(info.shape) * size;
-  const factor = info.filters.length > 0 ? maxExpansion : 1;
+  const packed = info.filters.some((filter) => filter.id === filterIds.zstd)
+    ? maxZstdExpansion
+    : maxExpansion;
+  const factor = info.filters.length > 0 ? packed : 1;
   if (!(declared <= Math.max(alwaysAllowedBytes, fileBytes * factor))) {
     throw new Hdf5Error(
       "too-large",
@@ -42,7 +49,7 @@ export function checkDeclaredSize(info: DatasetInfo, fileBytes: number, where: s
   }
 }
 
-/** Rows per pass: a multiple of the chunk's rows, so that no chunk is decoded twice. */
+/** Rows per pass: a multiple of the chunk's rows where that fits, so that no chunk is decoded twice. */
 export function blockRows(info: DatasetInfo): number {
   const rowBytes = rowElements(info.shape ?? []) * (memoryBytes(info.type) ?? 1);
   if (rowBytes > maxChunkBytes) {
@@ -53,6 +60,8 @@ export function blockRows(info: DatasetInfo): number {
   }
   const rows = Math.max(1, Math.floor(blockBytes / Math.max(1, rowBytes)));
   const chunkRows = info.chunks?.[0] ?? 1;
+  // Chunks that are tall and narrow: decoding them again costs less than holding all of them.
+  if (chunkRows * rowBytes > maxBlockBytes) return Math.max(1, Math.floor(maxBlockBytes / rowBytes));
   return Math.max(chunkRows, Math.floor(rows / chunkRows) * chunkRows);
 }
 
