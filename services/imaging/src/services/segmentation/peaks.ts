@@ -2,7 +2,7 @@ import { maxDistancePx } from "./distance.ts";
 
 /**
  * Peaks of a distance map that rise at least `dynamicsPx` pixels above the pass to a higher peak, one pixel each, in raster order: one for
- * every part that an object falls into. These are the regional maxima that the h-maxima transform (Soille 2003) keeps.
+ * every part that an object falls into. Each stands for one of the extended maxima (Soille 2003: regional maxima of the h-maxima transform).
  *
  * Pixels are flooded from the highest down. Where two floods meet, the one with the lower peak ends; it counts if it rose high enough.
  *

@@ -4,8 +4,9 @@ import { maxDistancePx } from "./distance.ts";
 const ageRange = 2 ** 28;
 
 /**
- * Watershed of a distance map from given peaks, the highest pixels first and of equal ones the first reached (Beucher and Meyer 1993; the
- * order of scikit-image's `watershed(-distance, markers, mask=distance > 0, connectivity=2)`).
+ * Watershed of a distance map from given peaks, the highest pixels first and of equal ones the first reached (Beucher and Meyer 1993). A
+ * pixel that rises again behind a pass counts as high as the pass: what is behind it is reached together, not ahead of others. (The order of
+ * scikit-image's `watershed(-distance, markers, mask=distance > 0, connectivity=2)`).
  *
  * @param squared squared distances, 0 outside of the objects.
  * @param peaks one pixel per object to be, in raster order.
@@ -16,11 +17,12 @@ export function watershed(squared: Int32Array, width: number, height: number, pe
   const queue = priorityQueue();
   const top = maxDistancePx ** 2;
   let age = 0;
-  const enter = (pixel: number, label: number) => {
+  // Depths grow from the highest peak down.
+  const enter = (pixel: number, label: number, atLeast: number) => {
     labels[pixel] = label;
-    queue.push((top - (squared[pixel] as number)) * ageRange + age++, pixel);
+    queue.push(Math.max(atLeast, top - (squared[pixel] as number)) * ageRange + age++, pixel);
   };
-  for (const [position, pixel] of peaks.entries()) enter(pixel, position + 1);
+  for (const [position, pixel] of peaks.entries()) enter(pixel, position + 1, 0);
   // Neighbours over edges come first: they are nearer.
   const steps: readonly (readonly [dy: number, dx: number])[] = [
     [-1, 0],
@@ -32,7 +34,9 @@ export function watershed(squared: Int32Array, width: number, height: number, pe
     [1, -1],
     [1, 1],
   ];
-  for (let pixel = queue.pop(); pixel !== undefined; pixel = queue.pop()) {
+  while (queue.size() > 0) {
+    const depth = Math.floor(queue.key() / ageRange);
+    const pixel = queue.pop();
     const x = pixel % width;
     const y = (pixel - x) / width;
     const label = labels[pixel] as number;
@@ -41,7 +45,7 @@ export function watershed(squared: Int32Array, width: number, height: number, pe
       const ny = y + dy;
       if (nx < 0 || ny < 0 || nx >= width || ny >= height) continue;
       const neighbour = ny * width + nx;
-      if (labels[neighbour] === 0 && (squared[neighbour] as number) > 0) enter(neighbour, label);
+      if (labels[neighbour] === 0 && (squared[neighbour] as number) > 0) enter(neighbour, label, depth);
     }
   }
   return labels;
@@ -58,6 +62,9 @@ function priorityQueue() {
   };
   const move = (from: number, to: number) => put(to, keys[from] as number, pixels[from] as number);
   return {
+    size: () => size,
+    /** Lowest key. */
+    key: () => keys[0] as number,
     push(key: number, pixel: number): void {
       if (size === keys.length) {
         const grown = { keys: new Float64Array(2 * size), pixels: new Int32Array(2 * size) };
@@ -74,8 +81,8 @@ function priorityQueue() {
       }
       put(at, key, pixel);
     },
-    pop(): number | undefined {
-      if (size === 0) return undefined;
+    /** The pixel of the lowest key; the heap must not be empty. */
+    pop(): number {
       const first = pixels[0] as number;
       size -= 1;
       const key = keys[size] as number;

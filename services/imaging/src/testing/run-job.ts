@@ -1,0 +1,43 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { ItemState, type JobItem, JobItemSchema, JobSchema } from "@cytomesh/contracts/jobs/v1/job";
+import { type ConvertFieldsSpecSchema, JobSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
+import type { AnyJobHandler, JobContext, JobKind } from "@cytomesh/jobs";
+import { createLogger } from "@cytomesh/rpc";
+
+/** Items that attempts of a job leave behind, by key. */
+export type JobItems = Map<string, JobItem>;
+
+const states = { running: ItemState.RUNNING, succeeded: ItemState.SUCCEEDED, failed: ItemState.FAILED };
+
+/** Run one attempt of a handler, as the job worker would. */
+export function attempt(
+  handler: AnyJobHandler,
+  value: MessageInitShape<typeof ConvertFieldsSpecSchema>,
+  items: JobItems = new Map(),
+  o: { signal?: AbortSignal; onRecord?: (key: string, outcome: string) => void; number?: number } = {},
+): Promise<object> {
+  const spec = create(JobSpecSchema, { spec: { case: "convertFields", value } });
+  const context: JobContext<JobKind> = {
+    job: create(JobSchema, { id: "job-1", kind: handler.kind, spec, maxAttempts: 3 }),
+    spec: spec.spec.value as never,
+    attempt: o.number ?? 1,
+    signal: o.signal ?? new AbortController().signal,
+    log: createLogger("test", "silent"),
+    items: new Map(items),
+    progress: () => undefined,
+    expectItems: () => undefined,
+    async record({ key, outcome, checkpoint, error }) {
+      items.set(
+        key,
+        create(JobItemSchema, {
+          key,
+          state: states[outcome],
+          checkpoint: checkpoint ?? new Uint8Array(),
+          ...(error === undefined ? {} : { error }),
+        }),
+      );
+      o.onRecord?.(key, outcome);
+    },
+  };
+  return handler.run(context);
+}

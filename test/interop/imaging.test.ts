@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { promisify } from "node:util";
+import { openField } from "../../services/imaging/src/services/read-field.ts";
+import { gaussianBlur } from "../../services/imaging/src/services/segmentation/blur.ts";
+import {
+  connectedComponents,
+  fillSmallHoles,
+} from "../../services/imaging/src/services/segmentation/components.ts";
+import { squaredDistance } from "../../services/imaging/src/services/segmentation/distance.ts";
+import { otsuThreshold } from "../../services/imaging/src/services/segmentation/otsu.ts";
+import { findPeaks } from "../../services/imaging/src/services/segmentation/peaks.ts";
+import {
+  blurSigmaPx,
+  segment,
+  splitDynamicsPx,
+} from "../../services/imaging/src/services/segmentation/segment.ts";
+import { watershed } from "../../services/imaging/src/services/segmentation/watershed.ts";
+import { discField, uniform } from "../../services/imaging/src/testing/fields.ts";
+
+// The imaging service against tifffile and scikit-image. Needs a Python with them, named by CYTOMESH_PYTHON.
+const python = process.env.CYTOMESH_PYTHON;
+const root = join(import.meta.dirname, "..", "..");
+const images = join(process.env.CYTOMESH_TEST_DATA ?? join(root, "..", "shared", "data"), "imaging");
+const script = join(import.meta.dirname, "imaging.py");
+const limits = { maxPixels: 10_000_000, maxChannels: 64, timeoutMs: 60_000 };
+const minArea = 100;
+
+async function runPython<T>(...args: string[]): Promise<T> {
+  const { stdout } = await promisify(execFile)(python!, [script, ...args], { maxBuffer: 2 ** 26 });
+  return JSON.parse(stdout) as T;
+}
+
+/** Why the test cannot run here, if it cannot. */
+async function missing(): Promise<string | undefined> {
+  if (!python) return "CYTOMESH_PYTHON is not set";
+  return promisify(execFile)(python, ["-c", "import skimage, tifffile"]).then(
+    () => undefined,
+    () => "CYTOMESH_PYTHON has no scikit-image or tifffile",
+  );
+}
+
+async function workspace(t: TestContext): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "interop-imaging-"));
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+const bytesOf = (array: Uint8Array | Uint16Array | Int32Array) =>
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
+/** Segments a field, writes every step for the oracle, and asserts that it agrees. */
+async function check(t: TestContext, pixels: Uint16Array, width: number, height: number): Promise<void> {
+  const dir = await workspace(t);
+  const blurred = gaussianBlur(pixels, width, height, blurSigmaPx);
+  const threshold = otsuThreshold(blurred);
+  const mask = Uint8Array.from(blurred, (value) => (value > threshold ? 1 : 0));
+  fillSmallHoles(mask, width, height, minArea);
+  const components = connectedComponents(mask, width, height, 1, 8).areas.length - 1;
+  const squared = squaredDistance(mask, width, height);
+  const peaks = findPeaks(squared, width, height, splitDynamicsPx);
+  const flooded = watershed(squared, width, height, peaks);
+  const whole = await segment(pixels, width, height, minArea);
+  const { labels } = whole;
+  for (const [name, array] of Object.entries({ pixels, blurred, mask, squared, flooded, labels }))
+    await writeFile(join(dir, name), bytesOf(array));
+  const request = {
+    width,
+    height,
+    sigma: blurSigmaPx,
+    minArea,
+    dynamics: splitDynamicsPx,
+    peaks: [...peaks],
+  };
+  await writeFile(join(dir, "request.json"), JSON.stringify(request));
+  const oracle = await runPython<{
+    blur: number;
+    otsu: number;
+    components: number;
+    filled: boolean;
+    distance: number;
+    peaks: number;
+    peaksHit: number;
+    differing: number;
+    foreground: number;
+    kept: number;
+    regions: number[][];
+  }>("segment", dir);
+  assert.ok(oracle.blur <= 0.5 + 1e-6, `blurred values are rounded, yet differ by ${oracle.blur}`);
+  assert.equal(threshold, oracle.otsu, "the threshold is that of threshold_otsu");
+  assert.equal(whole.threshold, oracle.otsu);
+  assert.ok(oracle.filled, "holes are filled alike");
+  assert.equal(components, oracle.components, "as many components as label finds");
+  assert.equal(oracle.distance, 0, "distances are those of SciPy");
+  assert.equal(peaks.length, oracle.peaks, "as many peaks as there are extended maxima");
+  assert.equal(oracle.peaksHit, peaks.length, "each on one of its own");
+  assert.equal(
+    oracle.differing,
+    0,
+    `watersheds differ in ${oracle.differing} of ${oracle.foreground} pixels`,
+  );
+  assert.equal(whole.nuclei.length, oracle.kept, "as many nuclei are whole and large enough");
+  for (const [i, nucleus] of whole.nuclei.entries()) {
+    const [label, area, y, x, ...box] = oracle.regions[i]!;
+    assert.deepEqual([nucleus.label, nucleus.areaPx], [label, area]);
+    assert.deepEqual([nucleus.minY, nucleus.minX, nucleus.maxY, nucleus.maxX], box);
+    assert.ok(Math.abs(nucleus.centroidY - y!) + Math.abs(nucleus.centroidX - x!) < 1e-9);
+  }
+}
+
+test("a generated field is segmented as by scikit-image", async (t) => {
+  const why = await missing();
+  if (why) return t.skip(why);
+  const random = uniform(42);
+  const discs = Array.from({ length: 60 }, () => ({
+    y: random() * 400,
+    x: random() * 500,
+    radius: 5 + 16 * random(),
+  }));
+  await check(t, discField(500, 400, discs, 3), 500, 400);
+});
+
+for (const name of ["stardist_img2d.tif", "BBBC022_IXMtest_A02_s9_3ch.tif", "BBBC001_ht29_nuclei.tif"])
+  test(`${name} is segmented as by scikit-image`, async (t) => {
+    const path = join(images, name);
+    if (!existsSync(path)) return t.skip("shared data not present");
+    const why = await missing();
+    if (why) return t.skip(why);
+    const field = await openField({ path, name, limits });
+    await check(t, await field.channel(0), field.width, field.height);
+  });
+
+// Page order, byte order, LZW, deflate, PackBits, tiles, BigTIFF, pyramids, planes: what is not refused must be equal.
+const readable: readonly [name: string, channels: number][] = [
+  ["stardist_img2d.tif", 1],
+  ["BBBC022_IXMtest_A02_s9_3ch.tif", 3],
+  ["BBBC001_ht29_nuclei.tif", 1],
+  ["aicsimageio_s_1_t_1_c_1_z_1.ome.tiff", 1],
+  ["faim_Projection_E07_s1_w1.tif", 1],
+  ["skimage_chessboard_GRAY_U16B.tif", 1],
+  ["mti_2ch_tiled_pyramid_bigtiff.ome.tiff", 2],
+  ["derived_bbbc022_3ch_subifd_pyramid.ome.tif", 3],
+  ["bmcv_multi_TZC.tiff", 12],
+  ["tiff_variants/rgb-3c-16b.tiff", 3],
+  ["tiff_variants/planar-rgb-u8.tif", 3],
+  ["tiff_variants/tiled-rgb-u8.tif", 3],
+];
+
+test("pixels of real TIFF files are those that tifffile reads", async (t) => {
+  if (!existsSync(join(images, "stardist_img2d.tif"))) return t.skip("shared data not present");
+  const why = await missing();
+  if (why) return t.skip(why);
+  const dir = await workspace(t);
+  for (const [name, channels] of readable) {
+    const path = join(images, name);
+    const field = await openField({ path, name, limits });
+    assert.equal(field.channels, channels, name);
+    const last = channels - 1;
+    const raw = join(dir, "raw");
+    await writeFile(raw, bytesOf(await field.channel(last)));
+    // RGB files here have one page, grey ones one sample.
+    const place = name.includes("rgb") ? ["0", String(last)] : [String(last), "0"];
+    const { equal, dtype } = await runPython<{ equal: boolean; dtype: string }>(
+      "pixels",
+      path,
+      raw,
+      ...place,
+    );
+    assert.ok(equal, `${name}: ${dtype} pixels of channel ${last} differ`);
+  }
+});
