@@ -6,6 +6,8 @@ const table = {
   "foreign-origin": { grpcCode: "permission_denied", httpStatus: 403 },
   /** A malformed request: multipart, query parameters, JSON. */
   "bad-request": { grpcCode: "invalid_argument", httpStatus: 400 },
+  /** A form without a required field, or with a value of the wrong type. */
+  "bad-form": { grpcCode: "invalid_argument", httpStatus: 422 },
   /** The uploaded file cannot be used as it is. */
   "bad-upload": { grpcCode: "invalid_argument", httpStatus: 400 },
   /** The upload is larger than allowed. */

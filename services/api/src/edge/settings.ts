@@ -6,7 +6,7 @@ export const edgeSettings = {
   /** HTTP/1.1: REST, web page, probes, Connect, gRPC-Web. */
   CYTOMESH_HTTP_PORT: env.port(7400),
   /** HTTP/2 without TLS: gRPC, gRPC-Web, Connect. */
-  CYTOMESH_EDGE_PORT: env.port(7401),
+  CYTOMESH_EDGE_PORT: env.port(7402),
   /** Everything on one port, HTTP/1.1 and HTTP/2, when a certificate is set. */
   CYTOMESH_TLS_PORT: env.port(7443),
   /** PEM files of the certificate chain and its key; both or none. */
