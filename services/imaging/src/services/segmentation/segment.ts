@@ -44,7 +44,7 @@ export interface Segmentation {
  * Segment nuclei without a model ("classical"): blur → Otsu → fill small holes → distance transform → watershed from its peaks. Objects
  * that touch the border of the image or have fewer than `minAreaPx` pixels are dropped.
  *
- * @param breathe awaited between steps, so that an abort is heard; about 1 s per 10 Mpx goes by between two.
+ * @param breathe awaited between steps, so that an abort is heard; 2 s per 10 Mpx may go by between two.
  */
 export async function segment(
   pixels: Uint16Array,
