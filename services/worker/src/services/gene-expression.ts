@@ -20,6 +20,9 @@ const nameColumns = [
   "ensembl_id",
 ];
 
+/** Unknown genes that get suggestions; each costs a look at every name. */
+const maxSuggested = 20;
+
 /** Expression is given to six decimals: beyond that the text only grows. */
 const decimals = 1e6;
 
@@ -70,30 +73,36 @@ function findGenes(expression: Expression, wanted: readonly string[]): Map<strin
   const found = new Map<string, number>();
   const violations: Violation[] = [];
   const exact = sources.map((names) => indexOf(names, (name) => name));
-  let anyCase: Map<string, number[]>[] | undefined;
+  const anyCase = lazily(() => sources.map((names) => indexOf(names, (name) => name.toLowerCase())));
+  const all = lazily(() => sources.flat());
+  const firstOf = (indexes: readonly Map<string, number[]>[], key: string) =>
+    indexes.map((index) => index.get(key)).find((hit) => hit !== undefined);
   for (const [i, name] of wanted.entries()) {
-    anyCase ??= sources.map((names) => indexOf(names, (one) => one.toLowerCase()));
-    const hits =
-      exact.map((index) => index.get(name)).find((hit) => hit !== undefined) ??
-      anyCase.map((index) => index.get(name.toLowerCase())).find((hit) => hit !== undefined);
+    const hits = firstOf(exact, name) ?? firstOf(anyCase(), name.toLowerCase());
     const field = `spec.parameters.genes.${i}`;
     if (hits?.length === 1) found.set(name, hits[0] as number);
-    else if (hits === undefined)
+    else if (hits === undefined) {
+      const close = violations.length < maxSuggested ? suggestion(name, all()) : "";
       violations.push({
         field,
-        description: `no gene ${JSON.stringify(name)} in ${expression.path}${suggestion(name, sources.flat())}`,
+        description: `no gene ${JSON.stringify(name)} in ${expression.path}${close}`,
       });
-    else
-      violations.push({
-        field,
-        description: `${hits.length} genes of ${expression.path} are called ${JSON.stringify(name)}; ask by id: ${hits
-          .slice(0, 5)
-          .map((gene) => genes[gene])
-          .join(", ")}`,
-      });
+    } else {
+      const ids = hits.slice(0, 5).map((gene) => genes[gene]);
+      const description = `${hits.length} genes of ${expression.path} are called ${JSON.stringify(name)}; ask by id: ${ids.join(", ")}`;
+      violations.push({ field, description });
+    }
   }
   if (violations.length > 0) throw refuse("unknown-name", violations);
   return found;
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 function indexOf(names: readonly string[], keyOf: (name: string) => string): Map<string, number[]> {
