@@ -18,7 +18,7 @@ import {
 } from "../../services/api/src/data-manager/postgres/testing.ts";
 import { type ProcessMesh, processMesh, repoRoot, serviceNames, until } from "./processes.ts";
 
-const cellsPerStudy = 1_500;
+const cellsPerStudy = 800;
 const studies = 4;
 
 const natsServer = await findNatsServer();

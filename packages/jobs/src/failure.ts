@@ -71,7 +71,11 @@ export function describeFailure(error: unknown): Failure {
       retryable: transientConnectCodes.has(error.code),
     };
   if (isTaggedError(error))
-    return { reason: error.tag.replaceAll("_", "-"), message: error.message, retryable: transientCodes.has(error.grpcCode) };
+    return {
+      reason: error.tag.replaceAll("_", "-"),
+      message: error.message,
+      retryable: transientCodes.has(error.grpcCode),
+    };
   if (error instanceof Error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOSPC")

@@ -24,11 +24,14 @@ export function createLocalCopies(store: ObjectStore, cacheDir: string): LocalCo
       const local = store.localPath(uri);
       if (local !== undefined) return Promise.resolve(local);
       const target = join(cacheDir, key);
-      const running = underWay.get(target);
-      if (running !== undefined) return running;
-      const started = fetchFolder(store, uri, target, options).finally(() => underWay.delete(target));
-      underWay.set(target, started);
-      return started;
+      // One download for all who ask; whoever gives up stops waiting and leaves it to the others.
+      let running = underWay.get(target);
+      if (running === undefined) {
+        running = fetchFolder(store, uri, target, options.files).finally(() => underWay.delete(target));
+        running.catch(() => undefined);
+        underWay.set(target, running);
+      }
+      return unlessAborted(running, options.signal);
     },
   };
 }
@@ -37,7 +40,7 @@ async function fetchFolder(
   store: ObjectStore,
   uri: string,
   target: string,
-  options: { signal: AbortSignal; files?: readonly string[] },
+  files: readonly string[] | undefined,
 ): Promise<string> {
   const marker = join(target, ".complete");
   if (await exists(marker)) return target;
@@ -46,14 +49,12 @@ async function fetchFolder(
   await mkdir(partial, { recursive: true });
   const prefix = `${uri.replace(/\/$/, "")}/`;
   const names: string[] = [];
-  if (options.files !== undefined) names.push(...options.files);
-  else
-    for await (const { uri: one } of store.list(prefix, { signal: options.signal }))
-      names.push(one.slice(prefix.length));
+  if (files !== undefined) names.push(...files);
+  else for await (const { uri: one } of store.list(prefix)) names.push(one.slice(prefix.length));
   for (const name of names) {
     const path = join(partial, name);
     await mkdir(dirname(path), { recursive: true });
-    await store.download(joinUri(prefix, name), path, { signal: options.signal });
+    await store.download(joinUri(prefix, name), path);
   }
   await mkdir(dirname(target), { recursive: true });
   await rm(target, { recursive: true, force: true });
@@ -67,4 +68,13 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
 }

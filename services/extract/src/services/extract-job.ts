@@ -168,8 +168,9 @@ async function writeBins(
         });
       }),
     ).catch((error) => {
-      failed.abort(error);
-      throw error;
+      if (!failed.signal.aborted) failed.abort(error);
+      // The first failure is the cause; what the others report is the echo of its abort.
+      throw failed.signal.reason;
     });
     await Promise.all(uploads);
     signal.throwIfAborted();

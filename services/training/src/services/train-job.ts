@@ -139,8 +139,9 @@ async function perShard<I>(
   return Promise.all(
     shards.map((bins, shard) =>
       one(bins, shard).catch((error) => {
-        failed.abort(error);
-        throw error;
+        if (!failed.signal.aborted) failed.abort(error);
+        // The first failure is the cause; what the others report is the echo of its abort.
+        throw failed.signal.reason;
       }),
     ),
   );
