@@ -4,6 +4,13 @@ import type { Eigenpairs } from "./types.ts";
 const MAX_SWEEPS = 60;
 
 /**
+ * Sweeps after which a coupling counts as nothing when it is nothing beside the whole matrix, and not only beside its neighbours. Eigenvalues
+ * that are 0 but for rounding, as a rank-deficient matrix has by the dozen, may never decouple by the stricter rule, which the others meet
+ * in two or three sweeps.
+ */
+const STRICT_SWEEPS = 10;
+
+/**
  * Every eigenpair of a symmetric matrix, values descending: Householder reduction to tridiagonal form, then implicitly shifted
  * QL (Golub and Van Loan, 8.3). O(n³); meant for n up to about a thousand.
  *
@@ -43,9 +50,12 @@ export function tridiagonalQl(
 ): void {
   const n = diagonal.length;
   if (n > 0) offDiagonal[n - 1] = 0;
+  let norm = 0;
+  for (let i = 0; i < n; i++) norm = Math.max(norm, Math.abs(diagonal[i]!) + Math.abs(offDiagonal[i]!));
   for (let low = 0; low < n; low++) {
     for (let sweep = 0; ; sweep++) {
-      const high = firstDecoupled(diagonal, offDiagonal, low);
+      const negligible = sweep < STRICT_SWEEPS ? 1e-290 : Math.max(Number.EPSILON * norm, 1e-290);
+      const high = firstDecoupled(diagonal, offDiagonal, low, negligible);
       if (high === low) break;
       if (sweep === MAX_SWEEPS) {
         throw new KernelError("not_converged", `no eigenvalue after ${MAX_SWEEPS} QL sweeps of order ${n}`);
@@ -55,11 +65,16 @@ export function tridiagonalQl(
   }
 }
 
-function firstDecoupled(diagonal: Float64Array, offDiagonal: Float64Array, low: number): number {
+function firstDecoupled(
+  diagonal: Float64Array,
+  offDiagonal: Float64Array,
+  low: number,
+  negligible: number,
+): number {
   let at = low;
   for (; at < diagonal.length - 1; at++) {
     const scale = Math.abs(diagonal[at]!) + Math.abs(diagonal[at + 1]!);
-    if (Math.abs(offDiagonal[at]!) <= Math.max(Number.EPSILON * scale, 1e-290)) break;
+    if (Math.abs(offDiagonal[at]!) <= Math.max(Number.EPSILON * scale, negligible)) break;
   }
   return at;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { topEigenpairs } from "./index.ts";
+import { uniformSource } from "./random.ts";
 import { jacobiEigen, withSpectrum } from "./test-data.ts";
 
 function check(matrix: Float64Array, n: number, expected: readonly number[], tolerance = 1e-9): void {
@@ -76,6 +77,27 @@ test("the identity, a zero matrix, low rank and extreme scales", () => {
     n,
     [3e200, 2e200],
   );
+});
+
+test("Gram matrices of fewer rows than columns, whose other eigenvalues are rounding noise", () => {
+  for (const [n, rank] of [
+    [230, 79],
+    [250, 40],
+    [120, 20],
+  ] as const) {
+    const uniform = uniformSource(n);
+    const rows = Float64Array.from({ length: n * rank }, () => (uniform() < 0.3 ? uniform() - 0.5 : 0));
+    const gram = new Float64Array(n * n);
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++)
+        for (let k = 0; k < rank; k++) gram[i * n + j]! += rows[i * rank + k]! * rows[j * rank + k]!;
+    const { values } = topEigenpairs(gram, n, n);
+    const trace = gram.reduce((sum, value, at) => sum + (at % (n + 1) === 0 ? value : 0), 0);
+    assert.ok(Math.abs(values.reduce((a, b) => a + b, 0) / trace - 1) < 1e-12);
+    values.forEach((value, i) => {
+      assert.ok(i < rank ? value > 1e-6 * values[0]! : Math.abs(value) < 1e-13 * values[0]!);
+    });
+  }
 });
 
 test("negative eigenvalues: largest means algebraically largest", () => {
