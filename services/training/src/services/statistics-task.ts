@@ -47,9 +47,22 @@ export async function moments(input: MomentsInput, context: TaskContext): Promis
   return serializeMoments(state);
 }
 
+/** Merge shards one after another, so that two are in memory at a time and sums are formed in the same order everywhere. */
+function mergeInOrder<S>(
+  shards: readonly Uint8Array[],
+  read: (bytes: Uint8Array) => S,
+  merge: (a: S, b: S) => S,
+): S {
+  const [first, ...rest] = shards;
+  if (first === undefined) throw new TrainingError("not-extracted", "the curriculum has no bins");
+  let state = read(first);
+  for (const shard of rest) state = merge(state, read(shard));
+  return state;
+}
+
 /** Merge the moments of shards, in their order, and choose the genes to fit on. */
 export function choose(input: { shards: Uint8Array[]; nTop: number }): Int32Array {
-  const merged = input.shards.map(deserializeMoments).reduce(mergeMoments);
+  const merged = mergeInOrder(input.shards, deserializeMoments, mergeMoments);
   const selected = selectHighlyVariable({ normalized: merged, nTop: input.nTop, method: "seurat" });
   if (selected.length === 0)
     throw new TrainingError(
@@ -108,7 +121,7 @@ export interface FitOutput {
 
 /** Merge the Gram matrices of shards, in their order, take the principal components, and write the ONNX graph. */
 export function fit(input: FitInput): FitOutput {
-  const state = input.shards.map(deserializeGram).reduce(mergeGram);
+  const state = mergeInOrder(input.shards, deserializeGram, mergeGram);
   const pca = finalizePca(state, {
     nComponents: input.nComponents,
     scale: input.scale ? "unit-variance" : "none",

@@ -69,7 +69,11 @@ export function trainPcaHandler(deps: TrainingDeps) {
         feature_schema: curriculum.featureSchema,
       },
     };
-    const fitted = await deps.pool.run<FitOutput>("fit", input, { signal });
+    const fitted = await deps.pool.run<FitOutput>("fit", input, {
+      signal,
+      // Moved, not copied: together they are the largest thing a training holds.
+      transfer: grams.map((bytes) => bytes.buffer as ArrayBuffer),
+    });
     await register(run, input, fitted, {
       featureSchema: curriculum.featureSchema,
       selected: selected.length,
