@@ -62,6 +62,13 @@ export async function startWorld(o: WorldOptions = {}) {
     version: "1.2.3",
     logger,
   });
+  const close = async () => {
+    await rest.close();
+    channel.close();
+    await hosted.stop(200);
+    await pool.close();
+    await rm(folder, { recursive: true, force: true });
+  };
   const edge = await startEdge({
     host: "127.0.0.1",
     httpPort: 0,
@@ -74,6 +81,9 @@ export async function startWorld(o: WorldOptions = {}) {
     requestTimeoutMs: 30_000,
     logger,
     ...o.edge,
+  }).catch(async (error) => {
+    await close();
+    throw error;
   });
   return {
     edge,
@@ -84,12 +94,8 @@ export async function startWorld(o: WorldOptions = {}) {
     /** Folders of uploads that are still there. */
     leftovers: () => readdir(folder),
     async stop() {
-      await rest.close();
       await edge.stop(500);
-      channel.close();
-      await hosted.stop(200);
-      await pool.close();
-      await rm(folder, { recursive: true, force: true });
+      await close();
     },
   };
 }

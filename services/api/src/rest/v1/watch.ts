@@ -15,7 +15,7 @@ type Write = (text: string) => Promise<void>;
 
 /** A job as server-sent events: `job` now and after every change, `end` when it has ended, `error` when the watch broke. */
 export function addV1Watch(app: FastifyInstance, { clients: { jobs }, closing }: RestRoom): void {
-  app.get<ById>("/v1/jobs/:id/watch", (request, reply) => {
+  app.get<ById>("/v1/jobs/:id/watch", { exposeHeadRoute: false }, (request, reply) => {
     const { signal: gone, traceId } = contextOf(request);
     const signal = AbortSignal.any([gone, closing]);
     return inCall(
