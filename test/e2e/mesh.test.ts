@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -52,7 +61,6 @@ test("the same content is ingested once, whoever asks and however it is named", 
   const once = await ingest("twice", [first]);
   assert.equal(once.state, JobState.SUCCEEDED);
   const copy = join(dir, "a copy of it.h5ad");
-  const { copyFileSync } = await import("node:fs");
   copyFileSync(first, copy);
   const again = resultOf(await ingest("twice", [first, copy]));
   assert.deepEqual(
@@ -127,6 +135,25 @@ test("a job that waits is cancelled at once, and what waits for it too", async (
   await client.jobs.cancelJob({ id: waiting.job?.id ?? "" });
   const ended = await followJob(client, last.job?.id ?? "", () => undefined, signal);
   assert.equal(ended.state, JobState.CANCELLED);
+});
+
+test("the same files and seed give byte-identical bins and the same model in another mesh, wherever they lie", async () => {
+  const sums = await Promise.all(
+    ["one", "another"].map(async (name) => {
+      const at = join(dir, name);
+      const main = join(repoRoot, "packages/cli/src/main.ts");
+      await run(process.execPath, [main, "demo", "--data-dir", at, "--cells", "60", "--seed", "5"], {
+        timeout: 120_000,
+      });
+      const read = (path: string) => readFileSync(join(at, "store", path));
+      return {
+        bins: JSON.parse(read("curricula/demo-cells/bins/manifest.json").toString()),
+        model: createHash("sha256").update(read("models/demo-pca/model.onnx")).digest("hex"),
+      };
+    }),
+  );
+  assert.ok(sums[0]?.bins.bins.length > 1);
+  assert.deepEqual(sums[1], sums[0]);
 });
 
 test("buf curl lists and calls every service of the mesh at the edge by reflection", async () => {

@@ -59,7 +59,7 @@ async function writeStore(countsType: "int32" | "float32"): Promise<{ ingest: st
     ],
     countsType,
     rowGroupCells: 2048,
-    provenance: { sourceUri: "file:///made-up.h5ad", sha256: "0".repeat(64) },
+    provenance: { sourceName: "file:///made-up.h5ad", sha256: "0".repeat(64) },
   });
   const lists = Array.from({ length: cells }, (_, i) => Array.from({ length: i % 4 }, (_, k) => k % 3));
   const indptr = new Float64Array(cells + 1);

@@ -22,6 +22,12 @@ export interface JobWorkerOptions {
   readonly metrics: Metrics;
 }
 
+/**
+ * Deliveries of one message before it is put aside. Waiting for a control plane that is away counts as deliveries too: at 2 s each this
+ * outlasts a restart by minutes, and a message put aside is sent anew by the reconciler.
+ */
+const maxDeliveries = 100;
+
 /** Consume a service's work queue and run attempts. */
 export async function startJobWorker(options: JobWorkerOptions): Promise<{ stop(): Promise<void> }> {
   const handlers = new Map<JobKind, AnyJobHandler>(
@@ -32,6 +38,7 @@ export async function startJobWorker(options: JobWorkerOptions): Promise<{ stop(
     {
       service: options.service,
       maxInFlight: options.maxInFlight,
+      maxDeliver: maxDeliveries,
       onError: (error) => options.logger.error({ err: error }, "the work queue has a problem"),
     },
     (message) => runDetached(() => handleMessage(options, handlers, message, shutdown.signal)),

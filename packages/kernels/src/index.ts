@@ -2,7 +2,7 @@ export { deserializeGram, deserializeMoments, serializeGram, serializeMoments } 
 export { type EigenOptions, topEigenpairs } from "./eigen.ts";
 export { KernelError, type KernelErrorFields, type KernelErrorTag } from "./errors.ts";
 export { addRowsToGram, emptyGram, mergeGram } from "./gram.ts";
-export { type HvgOptions, selectHighlyVariable } from "./hvg.ts";
+export { type GeneDispersions, geneDispersions, type HvgOptions, selectHighlyVariable } from "./hvg.ts";
 export { addRows, emptyMoments, mergeMoments, variance } from "./moments.ts";
 export {
   DEFAULT_NORMALIZATION,

@@ -29,7 +29,7 @@ const options = (dir: string, change: Partial<IngestWriterOptions> = {}): Ingest
   features: { ids: ["g0", "g1"], columns: {} },
   obsSchema: [],
   countsType: "int32",
-  provenance: { sourceUri: "file:///x", sha256: "0".repeat(64) },
+  provenance: { sourceName: "file:///x", sha256: "0".repeat(64) },
   ...change,
 });
 

@@ -15,7 +15,7 @@ const ingestManifest = z.object({
   version: z.literal(1),
   ingestId: z.string().regex(/^[^\0]+$/u),
   source: z
-    .object({ sourceUri: z.string(), sha256: z.string() })
+    .object({ sourceName: z.string(), sha256: z.string() })
     .catchall(z.union([z.string(), z.number(), z.boolean(), z.null()])),
   cells: count,
   nnz: count,

@@ -86,7 +86,7 @@ export async function writeIngest(
     },
     obsSchema: ingest.schema,
     countsType: ingest.countsType,
-    provenance: { sourceUri: `file:///${ingest.id}.h5ad`, sha256: "0".repeat(64) },
+    provenance: { sourceName: `file:///${ingest.id}.h5ad`, sha256: "0".repeat(64) },
     ...extra,
   });
   for (let from = 0; from < ingest.cells.length; from += batchRows) {

@@ -62,7 +62,8 @@ export interface FileEntry {
 }
 
 export interface IngestProvenance {
-  sourceUri: string;
+  /** File name of the source, without its folder. */
+  sourceName: string;
   sha256: string;
   [key: string]: string | number | boolean | null;
 }

@@ -181,7 +181,7 @@ async function makeCurriculum({ root, store, storeUri, cells, tables }: Base): P
       { name: "flag", type: "bool" },
     ],
     countsType: "int32",
-    provenance: { sourceUri: "file:///made.h5ad", sha256: "0".repeat(64) },
+    provenance: { sourceName: "file:///made.h5ad", sha256: "0".repeat(64) },
   });
   await writer.append({
     rows: csrOf(cells),

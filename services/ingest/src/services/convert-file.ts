@@ -13,7 +13,8 @@ export interface ConvertRequest {
   readonly ingestId: string;
   readonly cellIdStart: number;
   readonly featureIdStart: number;
-  readonly sourceUri: string;
+  /** File name of the source; where it lay is the catalog's to know, so that the same content gives the same files anywhere. */
+  readonly sourceName: string;
   readonly sha256: string;
   readonly options: ConvertOptions;
 }
@@ -45,7 +46,7 @@ export async function convertFile(request: ConvertRequest, context: TaskContext)
     },
     obsSchema: sources.map(({ name, type }) => ({ name, type })),
     countsType: request.options.allowNonCounts && hasFractions(matrix, batchRows) ? "float32" : "int32",
-    provenance: { sourceUri: request.sourceUri, sha256: request.sha256, matrix: path },
+    provenance: { sourceName: request.sourceName, sha256: request.sha256, matrix: path },
     signal: context.signal,
   });
   try {

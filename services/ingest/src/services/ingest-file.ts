@@ -140,7 +140,7 @@ async function write(
       ingestId,
       cellIdStart: ids.cellIdStart,
       featureIdStart: ids.featureIdStart,
-      sourceUri: request.uri,
+      sourceName: request.uri.slice(request.uri.lastIndexOf("/") + 1),
       sha256,
       options,
     };
