@@ -42,7 +42,11 @@ export function createRoom(deps: RestDeps, closing: AbortSignal): RestRoom {
       inCall(
         request,
         () => {
-          const onStall = (reason: EdgeError) => contextOf(request).abort(reason);
+          // Nobody asks the answer to go on, so its parts would wait where they are: closing the connection lets go of them.
+          const onStall = (reason: EdgeError) => {
+            contextOf(request).abort(reason);
+            reply.raw.destroy();
+          };
           return sendJsonStream(reply, processUpload(request, plan), { stallTimeoutMs, onStall });
         },
         { timeoutMs: limits.requestTimeoutMs },

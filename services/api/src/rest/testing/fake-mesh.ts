@@ -81,7 +81,8 @@ export function fakeMesh(o: FakeOptions = {}): { services: ServiceBinding[]; see
       }
       done = true;
     } finally {
-      if (!done) seen.cancelled++;
+      // A cancelled call may look to its handler like one whose requests have ended.
+      if (!done || signal.aborted) seen.cancelled++;
     }
   }
 

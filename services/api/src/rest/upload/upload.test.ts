@@ -263,7 +263,7 @@ test("a client that does not read its answer is dropped", async () => {
     const socket = connect(Number(port), host);
     const body = Buffer.from(
       await new Response(
-        casForm(await h5ad({ cells: 2_000 }), { model_name: "pca", prune_threshold: "0" }),
+        casForm(await h5ad({ cells: 6_000 }), { model_name: "pca", prune_threshold: "0" }),
       ).arrayBuffer(),
     );
     const boundary = body.subarray(2, body.indexOf("\r\n")).toString();
