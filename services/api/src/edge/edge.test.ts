@@ -16,7 +16,7 @@ import {
 import { Health } from "@cytomesh/contracts/grpc/health/v1/health";
 import { JobService } from "@cytomesh/contracts/jobs/v1/job_service";
 import { openChannel } from "@cytomesh/rpc";
-import { startWorld, type World } from "../rest/testing/world.ts";
+import { casForm, h5ad, startWorld, type World } from "../rest/testing/world.ts";
 import { assertSafeBinding, isLoopback, parseTokens } from "./settings.ts";
 
 const origin = "https://lab.example";
@@ -256,6 +256,18 @@ test("one TLS port serves everything over HTTP/2 and HTTP/1.1", async (t) => {
     assert.match(text, /blood-data/);
     const [, events] = await ask("/v1/jobs/0190-job/watch", { authorization: "Bearer token" });
     assert.match(events, /event: end/);
+    const form = new Response(casForm(await h5ad(), {}));
+    const body = Buffer.from(await form.arrayBuffer());
+    const upload = session.request({
+      ":method": "POST",
+      ":path": "/v1/annotate",
+      authorization: "Bearer token",
+      "content-type": form.headers.get("content-type") ?? "",
+    });
+    upload.end(body);
+    let answer = "";
+    for await (const chunk of upload.setEncoding("utf8")) answer += chunk;
+    assert.equal((JSON.parse(answer) as { cells: unknown[] }).cells.length, 3, "an upload over HTTP/2");
     session.close();
   } finally {
     await world.stop();

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { isTaggedError, toConnectError } from "@cytomesh/rpc";
 import type { EdgeRequest, EdgeResponse } from "./types.ts";
 
@@ -31,6 +32,7 @@ export function refuseHttp(response: EdgeResponse, reason: unknown): void {
   const tagged = isTaggedError(reason) ? reason : undefined;
   response.statusCode = tagged?.httpStatus ?? 500;
   response.setHeader("Content-Type", "application/problem+json");
+  response.setHeader("x-trace-id", randomBytes(16).toString("hex"));
   // `detail` is also what CAS clients read.
   const detail = tagged?.message ?? "internal error; the log has the details";
   response.end(JSON.stringify({ status: response.statusCode, tag: tagged?.tag ?? "internal", detail }));

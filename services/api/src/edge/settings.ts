@@ -3,10 +3,12 @@ import { EdgeError } from "./errors.ts";
 
 /** Settings of the public edge, besides those every service has. */
 export const edgeSettings = {
+  /** Address to bind for callers from outside. The default is reachable from this machine only. */
+  CYTOMESH_HOST: env.string("127.0.0.1"),
   /** HTTP/1.1: REST, web page, probes, Connect, gRPC-Web. */
   CYTOMESH_HTTP_PORT: env.port(7400),
   /** HTTP/2 without TLS: gRPC, gRPC-Web, Connect. */
-  CYTOMESH_EDGE_PORT: env.port(7402),
+  CYTOMESH_EDGE_PORT: env.port(7401),
   /** Everything on one port, HTTP/1.1 and HTTP/2, when a certificate is set. */
   CYTOMESH_TLS_PORT: env.port(7443),
   /** PEM files of the certificate chain and its key; both or none. */

@@ -11,6 +11,7 @@ import { addDocs } from "./pages/docs.ts";
 import { addOverview } from "./pages/overview.ts";
 import { addRequestContext, contextOf } from "./request-context.ts";
 import { createRoom } from "./room.ts";
+import { removeStaleUploads } from "./upload/receive.ts";
 import { addV1Annotate } from "./v1/annotate.ts";
 import { addV1Catalog } from "./v1/catalog.ts";
 import { addV1Jobs } from "./v1/jobs.ts";
@@ -61,6 +62,7 @@ export async function createRestApp(deps: RestDeps): Promise<RestApp> {
       "answered",
     );
   });
+  await removeStaleUploads(deps.tempDir, 2 * deps.limits.requestTimeoutMs);
   const room = createRoom(deps, closing.signal);
   addCasGeneral(app, room);
   addCasOperations(app, room);

@@ -22,6 +22,8 @@ export interface UploadPlan<T> {
 export type ProcessUpload = <T>(request: FastifyRequest, plan: UploadPlan<T>) => AsyncGenerator<string>;
 
 const defaultConcurrentUploads = 16;
+/** Uploads on disk at a time, as a multiple of those that are annotated. A CAS client sends 15 at once. */
+const pendingPerPlace = 8;
 const defaultQueueTimeoutMs = 120_000;
 
 /**
@@ -30,7 +32,9 @@ const defaultQueueTimeoutMs = 120_000;
 export function createProcessUpload(deps: Pick<RestDeps, "pool" | "tempDir" | "limits">): ProcessUpload {
   const { limits, pool, tempDir } = deps;
   const queueTimeoutMs = limits.queueTimeoutMs ?? defaultQueueTimeoutMs;
-  const turns = createGate(limits.concurrentUploads ?? defaultConcurrentUploads, queueTimeoutMs);
+  const places = limits.concurrentUploads ?? defaultConcurrentUploads;
+  const turns = createGate(places, queueTimeoutMs);
+  let pending = 0;
   // A vetting reader is a thread of its own, so there are no more of them at a time than there are threads.
   const vetters = createGate(pool.threads, queueTimeoutMs);
   const maxBytes = limits.maxUploadBytes;
@@ -40,7 +44,10 @@ export function createProcessUpload(deps: Pick<RestDeps, "pool" | "tempDir" | "l
     let leave: (() => void) | undefined;
     let path = "";
     let remove: (() => Promise<void>) | undefined;
+    pending++;
     try {
+      if (pending > places * pendingPerPlace)
+        throw new EdgeError("busy", `${pending - 1} uploads are being received or wait; try again later`);
       const form = await receiveForm(request, { tempDir, maxBytes, signal });
       ({ path, remove } = form);
       const asked = await plan.resolve(form.fields);
@@ -58,6 +65,7 @@ export function createProcessUpload(deps: Pick<RestDeps, "pool" | "tempDir" | "l
     } catch (reason) {
       throw signal.aborted ? signal.reason : asUploadError(reason, path);
     } finally {
+      pending--;
       release();
       leave?.();
       await remove?.();

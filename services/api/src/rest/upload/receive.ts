@@ -1,6 +1,6 @@
 import "@fastify/multipart";
 import { createWriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { formatBytes } from "@cytomesh/config";
@@ -66,7 +66,7 @@ async function openFolder(
   const announced = Number(request.headers["content-length"] ?? 0);
   if (announced > o.maxBytes + formLimits.parts * formLimits.fieldSize) throw tooLarge(o.maxBytes);
   o.signal.throwIfAborted();
-  return mkdtemp(join(o.tempDir, "upload-"));
+  return mkdtemp(join(o.tempDir, folderPrefix));
 }
 
 async function receiveInto(
@@ -103,6 +103,19 @@ async function receiveInto(
   }
   if (bytes === undefined) throw missing("file");
   return { path, bytes, fields };
+}
+
+const folderPrefix = "upload-";
+
+/** Delete what a process that was killed left behind: folders of uploads that no request can still have. */
+export async function removeStaleUploads(tempDir: string, olderThanMs: number): Promise<void> {
+  for (const name of await readdir(tempDir)) {
+    if (!name.startsWith(folderPrefix)) continue;
+    const folder = join(tempDir, name);
+    const found = await stat(folder).catch(() => undefined);
+    if (found !== undefined && Date.now() - found.mtimeMs > olderThanMs)
+      await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** A form field that is not there. */

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { genes } from "../testing/fake-mesh.ts";
 import { casForm, counts, eventually, h5ad, startWorld, type World } from "../testing/world.ts";
+import { removeStaleUploads } from "./receive.ts";
 
 const path = "/api/cellarium-cell-operations/annotate-cell-type-summary-statistics-strategy";
 const data = process.env.CYTOMESH_TEST_DATA ?? join(import.meta.dirname, "../../../../../../shared/data");
@@ -281,6 +283,16 @@ test("a client that does not read its answer is dropped", async () => {
   } finally {
     await big.stop();
   }
+});
+
+test("what a killed process left behind goes, what may still be in use stays", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "cytomesh-stale-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  for (const name of ["upload-old", "upload-new", "other-old"]) await mkdir(join(folder, name));
+  const long = new Date(Date.now() - 3_600_000);
+  for (const name of ["upload-old", "other-old"]) await utimes(join(folder, name), long, long);
+  await removeStaleUploads(folder, 60_000);
+  assert.deepEqual((await readdir(folder)).sort(), ["other-old", "upload-new"]);
 });
 
 test("numbers that JSON has no word for never leave", async () => {
