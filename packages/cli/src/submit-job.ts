@@ -13,6 +13,8 @@ export interface SubmitOptions {
   readonly key?: string | undefined;
   readonly new?: boolean;
   readonly detach?: boolean;
+  /** Print nothing on standard output; the caller does. */
+  readonly quiet?: boolean;
   readonly after?: readonly string[];
   readonly title: string;
   readonly signal: AbortSignal;
@@ -32,7 +34,7 @@ export async function submitJob(mesh: MeshClient, spec: SpecInit, options: Submi
   });
   if (job === undefined) throw new Error("the control plane answered without a job");
   if (options.detach) {
-    process.stdout.write(`${job.id}\n`);
+    if (!options.quiet) process.stdout.write(`${job.id}\n`);
     return job;
   }
   if (!created) process.stderr.write(`job ${job.id} was already there for this request\n`);

@@ -162,7 +162,7 @@ export function fromGrpcError(reason: ServiceError): ConnectError {
   const header = new Headers();
   for (const [key, value] of Object.entries(reason.metadata?.getMap() ?? {}))
     if (typeof value === "string") header.set(key, value);
-  const error = new ConnectError(
+  let error = new ConnectError(
     reason.details || reason.message,
     (reason.code as number) in Code ? (reason.code as number) : Code.Unknown,
     header,
@@ -173,6 +173,8 @@ export function fromGrpcError(reason: ServiceError): ConnectError {
   if (packed instanceof Uint8Array) {
     try {
       const status: Status = fromBinary(StatusSchema, packed);
+      // grpc-js decodes only part of the percent-encoding of the message; here it is whole.
+      if (status.message !== "") error = withMessage(error, status.message);
       error.details = status.details.map((detail) => ({
         type: detail.typeUrl.slice(detail.typeUrl.lastIndexOf("/") + 1),
         value: detail.value,
@@ -182,4 +184,8 @@ export function fromGrpcError(reason: ServiceError): ConnectError {
     }
   }
   return error;
+}
+
+function withMessage(error: ConnectError, message: string): ConnectError {
+  return new ConnectError(message, error.code, error.metadata, undefined, error.cause);
 }

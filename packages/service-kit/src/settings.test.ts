@@ -12,7 +12,7 @@ test("every service has ports of its own", () => {
 
 test("without any setting a service binds to loopback and finds the control plane there", () => {
   const settings = loadBaseSettings("worker", {});
-  assert.equal(settings.CYTOMESH_HOST, "127.0.0.1");
+  assert.equal(settings.CYTOMESH_INTERNAL_HOST, "127.0.0.1");
   assert.equal(settings.CYTOMESH_GRPC_PORT, defaultPorts.worker.grpc);
   assert.equal(settings.CYTOMESH_API_TARGET, `127.0.0.1:${defaultPorts.api.grpc}`);
   assert.equal(settings.NATS_URL, undefined);

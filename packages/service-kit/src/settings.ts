@@ -19,8 +19,8 @@ export type ServiceName = keyof typeof defaultPorts;
 /** Settings that every service understands; each adds its own. */
 export function baseSettings(service: ServiceName) {
   return {
-    /** Address to bind. The default is reachable from this machine only. */
-    CYTOMESH_HOST: env.string("127.0.0.1"),
+    /** Address to bind for other services of the mesh. It asks for no token: never make it reachable from outside the mesh. */
+    CYTOMESH_INTERNAL_HOST: env.string("127.0.0.1"),
     CYTOMESH_GRPC_PORT: env.port(defaultPorts[service].grpc),
     CYTOMESH_HEALTH_PORT: env.port(defaultPorts[service].health),
     /** Where the control plane is: host:port, dns:///name:port or ipv4:a,b. */

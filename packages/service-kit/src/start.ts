@@ -53,7 +53,7 @@ export async function startService(
   // 3. Its contracts over gRPC.
   const hosted = await hostService({
     name,
-    host: settings.CYTOMESH_HOST,
+    host: settings.CYTOMESH_INTERNAL_HOST,
     grpcPort: settings.CYTOMESH_GRPC_PORT,
     healthPort: settings.CYTOMESH_HEALTH_PORT,
     services: parts.services,

@@ -101,7 +101,7 @@ export async function openTools(
   const { store, storeUri } = openStore(settings);
   const ownBus =
     overrides.bus === undefined
-      ? await openBus({ natsUrl: settings.NATS_URL, dataDir: join(dataDir, "nats"), name, logger })
+      ? await openBus({ natsUrl: settings.NATS_URL, dataDir, name, logger })
       : undefined;
   const bus = overrides.bus ?? (ownBus as { bus: EventBus }).bus;
   const channel = openChannel(settings.CYTOMESH_API_TARGET);

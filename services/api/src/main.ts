@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { isMain } from "@cytomesh/config";
 import { type EventBus, openBus } from "@cytomesh/events";
 import {
@@ -46,7 +45,7 @@ export async function start(options: StartOptions = {}): Promise<RunningService>
     const settings = loadApiSettings(source);
     const tokens = parseTokens(settings.CYTOMESH_API_TOKENS);
     assertSafeBinding({
-      host: base.CYTOMESH_HOST,
+      host: settings.CYTOMESH_HOST,
       tokens,
       allowAnonymous: settings.CYTOMESH_ALLOW_ANONYMOUS,
     });
@@ -79,7 +78,7 @@ export async function start(options: StartOptions = {}): Promise<RunningService>
     // 4. Contracts for the mesh.
     const hosted = await hostService({
       name: "api",
-      host: base.CYTOMESH_HOST,
+      host: base.CYTOMESH_INTERNAL_HOST,
       grpcPort: base.CYTOMESH_GRPC_PORT,
       healthPort: undefined,
       services: parts.services,
@@ -101,7 +100,7 @@ export async function start(options: StartOptions = {}): Promise<RunningService>
     const bindings = [...publicBindings(hosted.bindings), ...forwarded];
     const reflection = createReflection(bindings.map((binding) => binding.service));
     const edge = await startEdge({
-      host: base.CYTOMESH_HOST,
+      host: settings.CYTOMESH_HOST,
       httpPort: settings.CYTOMESH_HTTP_PORT,
       edgePort: settings.CYTOMESH_EDGE_PORT,
       tls: await readTls(settings),
@@ -157,7 +156,7 @@ async function ownOrSharedBus(
   if (shared !== undefined) return shared;
   const opened = await openBus({
     natsUrl: base.NATS_URL,
-    dataDir: join(dataDirOf(base), "nats"),
+    dataDir: dataDirOf(base),
     name: "api",
     logger,
   });

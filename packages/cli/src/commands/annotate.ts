@@ -15,7 +15,7 @@ export const annotate = defineCommand({
   summary: "Annotate the cells of an .h5ad file against an index, over gRPC, and write a CSV of calls.",
   usage: "annotate FILE [--output calls.csv]",
   options: {
-    ...meshOptions,
+    api: meshOptions.api,
     index: { type: "string", value: "NAME", help: "index; default: that of the model" },
     model: { type: "string", value: "NAME", help: "model; default: the default one" },
     strategy: {

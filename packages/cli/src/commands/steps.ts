@@ -1,5 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
+import { JobSchema } from "@cytomesh/contracts/jobs/v1/job";
 import {
   BuildIndexSpecSchema,
   DistanceMetric,
@@ -23,11 +24,14 @@ interface SubmitFlags {
   key: string | undefined;
   new: boolean;
   detach: boolean;
+  json: boolean;
 }
 
 async function submit(flags: SubmitFlags, title: string, spec: SpecInit, signal: AbortSignal): Promise<void> {
   await withMesh(flags.api, async (mesh) => {
-    await submitJob(mesh, spec, { key: flags.key, new: flags.new, detach: flags.detach, title, signal });
+    const { key, new: fresh, detach, json } = flags;
+    const job = await submitJob(mesh, spec, { key, new: fresh, detach, quiet: json, title, signal });
+    if (json) process.stdout.write(`${JSON.stringify(toJson(JobSchema, job))}\n`);
   });
 }
 
@@ -62,7 +66,7 @@ const ingest = defineCommand({
       value: "COLUMN",
       help: "var column of the feature ids; default: found by looking",
     },
-    matrix: { type: "string", value: "WHERE", help: "auto, x, raw-x, or layer:NAME", default: "auto" },
+    matrix: { type: "string", value: "WHERE", help: "auto (the default), x, raw-x, or layer:NAME" },
     "allow-non-counts": { type: "boolean", help: "take matrices that are not raw counts" },
     "validate-only": { type: "boolean", help: "look at the files, write nothing" },
     tag: { type: "string", value: "TEXT", help: "kept with the ingests" },
@@ -233,7 +237,7 @@ const index = defineCommand({
   options: {
     ...jobOptions,
     embedding: { type: "string", value: "NAME", help: "registered embedding" },
-    metric: { type: "string", value: "METRIC", help: "cosine, l2 or dot_product", default: "cosine" },
+    metric: { type: "string", value: "METRIC", help: "cosine (the default), l2 or dot_product" },
     column: {
       type: "string",
       multiple: true,

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import * as api from "@cytomesh/api-service";
 import { type EventBus, openBus } from "@cytomesh/events";
 import * as extract from "@cytomesh/extract-service";
@@ -120,7 +119,7 @@ export async function startMesh(options: MeshOptions): Promise<RunningMesh> {
   });
   const bus = await openBus({
     natsUrl: environment.NATS_URL,
-    dataDir: join(options.dataDir, "nats"),
+    dataDir: options.dataDir,
     name: "cytomesh",
     logger: createLogger("mesh", options.logLevel),
   });
