@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { toUri } from "@cytomesh/object-store";
+import { startMesh, unusedPorts } from "../../packages/cli/src/mesh/start-mesh.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
@@ -19,32 +21,46 @@ const skip =
       ? false
       : "shared data not present";
 
-test("pbmc3k: bins equal the source cell by cell, calls equal an independent vote, labels are recovered", {
+test("pbmc3k: bins equal the source, calls equal an independent vote, labels are recovered, the CAS client agrees", {
   skip,
 }, async () => {
   const dir = mkdtempSync(join(tmpdir(), "cytomesh-real-"));
-  const script = join(import.meta.dirname, "real_data.py");
-  const py = async (...args: string[]) =>
-    JSON.parse(
-      (await run(python as string, [script, ...args], { timeout: 120_000 })).stdout
-        .trim()
-        .split("\n")
-        .at(-1) ?? "",
-    ) as Record<string, number>;
+  const dataDir = join(dir, "mesh");
+  const py = async (script: string, ...args: string[]) => {
+    const { stdout } = await run(python as string, [join(import.meta.dirname, script), ...args], {
+      timeout: 150_000,
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as unknown;
+  };
+  const mesh = await startMesh({ dataDir, ports: await unusedPorts(), logLevel: "silent" });
   try {
-    const sizes = await py("split", counts, dir);
+    const sizes = (await py("real_data.py", "split", counts, dir)) as { query: number };
     const report = join(dir, "report");
+    const query = join(dir, "query.h5ad");
     const demo = [
       join(root, "packages/cli/src/main.ts"),
-      ...["demo", "--input", join(dir, "reference.h5ad"), "--query", join(dir, "query.h5ad")],
-      ...["--ontology", obo, "--data-dir", join(dir, "mesh"), "--report", report],
+      ...[
+        "demo",
+        "--api",
+        mesh.edgeAddress,
+        "--http",
+        mesh.httpUrl,
+        "--store",
+        toUri(join(dataDir, "store")),
+      ],
+      ...["--input", join(dir, "reference.h5ad"), "--query", query, "--ontology", obo, "--report", report],
     ];
-    await run(process.execPath, demo, { timeout: 170_000, env: { ...process.env, NODE_OPTIONS: "" } });
-    const checked = await py("check", dir, join(dir, "mesh/store"), report);
+    await run(process.execPath, demo, { timeout: 150_000 });
+
+    const checked = (await py("real_data.py", "check", dir, join(dataDir, "store"), report)) as Record<
+      string,
+      number
+    >;
     assert.equal(checked.cells, sizes.query);
     // Cells whose neighbours tie to the last bits may fall either way.
     assert.ok(
-      (checked.agreeing ?? 0) >= (sizes.query ?? 0) - 2,
+      (checked.agreeing ?? 0) >= sizes.query - 2,
       `${checked.agreeing} of ${sizes.query} calls agree with numpy`,
     );
     assert.ok((checked.accuracy ?? 0) > 0.85, `accuracy ${checked.accuracy}`);
@@ -56,7 +72,24 @@ test("pbmc3k: bins equal the source cell by cell, calls equal an independent vot
       aware !== undefined && aware.score.compatible / aware.score.cells > 0.85,
       JSON.stringify(aware?.score),
     );
+
+    const client = (await py("cas_client.py", mesh.httpUrl, query, "--chunk-size", "200")) as Record<
+      string,
+      CasPart
+    >;
+    assert.equal((client as { missing?: unknown }).missing, undefined, JSON.stringify(client));
+    for (const [part, { ok, error }] of Object.entries(client)) assert.ok(ok !== false, `${part}: ${error}`);
+    for (const part of Object.values(client))
+      if (part.with_answers !== undefined) assert.equal(part.with_answers, part.cells?.length);
   } finally {
+    await mesh.stop();
     rmSync(dir, { recursive: true, force: true });
   }
 });
+
+interface CasPart {
+  ok?: boolean;
+  error?: string;
+  cells?: string[];
+  with_answers?: number;
+}

@@ -26,6 +26,7 @@ import {
   loadApiSettings,
   readVersion,
 } from "./dependencies.ts";
+import { EdgeError } from "./edge/errors.ts";
 import { startEdge } from "./edge/listeners.ts";
 import { assertSafeBinding, parseTokens } from "./edge/settings.ts";
 
@@ -166,7 +167,12 @@ async function ownOrSharedBus(
 
 async function readTls(settings: ApiSettings) {
   const { CYTOMESH_TLS_CERT: cert, CYTOMESH_TLS_KEY: key } = settings;
-  if (cert === undefined || key === undefined) return undefined;
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined)
+    throw new EdgeError(
+      "unsafe-settings",
+      `${cert === undefined ? "CYTOMESH_TLS_KEY" : "CYTOMESH_TLS_CERT"} is set without ${cert === undefined ? "CYTOMESH_TLS_CERT" : "CYTOMESH_TLS_KEY"}: TLS needs both files`,
+    );
   return { port: settings.CYTOMESH_TLS_PORT, cert: await readFile(cert), key: await readFile(key) };
 }
 
