@@ -27,8 +27,9 @@ const barWidth = 24;
 export function startProgress(title: string, stream: NodeJS.WriteStream = process.stderr): ProgressLine {
   const began = Date.now();
   let state: StepState = { done: 0, total: 0, unit: "", message: "" };
-  let drawn = 0;
   const live = stream.isTTY === true;
+  // A log gets its first line only from a step that takes long enough to wonder about.
+  let drawn = live ? 0 : Date.now();
   const draw = () => {
     const text = describe(title, state, Date.now() - began);
     if (live) stream.write(`\r\u001b[2K${text.slice(0, Math.max(20, (stream.columns ?? 100) - 1))}`);
