@@ -75,12 +75,18 @@ export async function openBin(path: string, sha256: string, signal?: AbortSignal
   const file = await openAnnData(path);
   try {
     const { x } = file;
-    const totals = file.obs.column(totalCountsColumn);
-    if (x === undefined || totals.kind !== "number")
+    const totals = file.obs.has(totalCountsColumn) ? file.obs.column(totalCountsColumn) : undefined;
+    if (x === undefined || totals?.kind !== "number")
       throw new OmicsStoreError("corrupt", `${path} lacks X or numeric obs/${totalCountsColumn}`);
-    const cellIds = Float64Array.from(file.obs.index(), Number);
-    if (!cellIds.every(Number.isSafeInteger))
+    const ids = file.obs.index();
+    const cellIds = Float64Array.from(ids, Number);
+    if (!ids.every((id, row) => Number.isSafeInteger(cellIds[row]) && String(cellIds[row]) === id))
       throw new OmicsStoreError("corrupt", `${path}: the obs index holds something else than cell ids`);
+    if (!totals.values.every(Number.isFinite))
+      throw new OmicsStoreError(
+        "corrupt",
+        `${path}: obs/${totalCountsColumn} has values that are not finite`,
+      );
     return {
       cells: file.nObs,
       features: file.nVar,

@@ -126,12 +126,12 @@ export function sliceColumn(column: ObsColumn, from: number, to: number): ObsCol
     case "string":
       return { ...column, values: column.values.slice(from, to) };
     case "number":
-      return { ...column, values: column.values.subarray(from, to) };
-    case "boolean": {
-      const values = column.values.subarray(from, to);
-      return column.mask
-        ? { ...column, values, mask: column.mask.subarray(from, to) }
-        : { ...column, values };
-    }
+      return { ...column, values: column.values.subarray(from, to), ...maskOf(column, from, to) };
+    case "boolean":
+      return { ...column, values: column.values.subarray(from, to), ...maskOf(column, from, to) };
   }
+}
+
+function maskOf({ mask }: { mask?: Uint8Array }, from: number, to: number): { mask?: Uint8Array } {
+  return mask === undefined ? {} : { mask: mask.subarray(from, to) };
 }

@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance, type DuckDBResult, type DuckDBValue } from "@duckdb/node-api";
@@ -32,11 +34,13 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 export async function openDuck(options: DuckOptions = {}): Promise<Duck> {
   const { signal } = options;
   throwIfAborted(signal);
+  // One folder per instance: two that spill into the same folder read each other's blocks and take the process down.
+  const spillDir = join(tmpdir(), `cytomesh-duckdb-${process.pid}-${randomUUID()}`);
   const instance = await DuckDBInstance.create(":memory:", {
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
     memory_limit: `${options.memoryBytes ?? DEFAULT_DUCKDB_BYTES}B`,
-    temp_directory: join(tmpdir(), `cytomesh-duckdb-${process.pid}`),
+    temp_directory: spillDir,
   });
   const connection = await instance.connect();
   const interrupt = (): void => connection.interrupt();
@@ -50,6 +54,7 @@ export async function openDuck(options: DuckOptions = {}): Promise<Duck> {
       signal?.removeEventListener("abort", interrupt);
       connection.closeSync();
       instance.closeSync();
+      rmSync(spillDir, { recursive: true, force: true });
     },
   };
 }

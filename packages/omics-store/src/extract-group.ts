@@ -96,7 +96,9 @@ export async function openGroup(context: ExtractContext, bins: CurriculumBin[]):
       sink.take(chunk, 5 + c);
     });
   });
-  if (row !== total) throw badAssignments(curriculumDir);
+  const known = new Set(context.ingests.map((ingest) => ingest.manifest.ingestId));
+  // Cells of an ingest that the manifest does not name would stay without their counts.
+  if (row !== total || [...cellsOf.keys()].some((id) => !known.has(id))) throw badAssignments(curriculumDir);
   return {
     bins,
     offsets,

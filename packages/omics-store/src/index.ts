@@ -8,6 +8,7 @@ export {
   parseBinsManifest,
   totalCountsColumn,
 } from "./bin-file.ts";
+export { sliceColumn } from "./column-sink.ts";
 export { countCells, readColumns } from "./count-cells.ts";
 export { readCurriculum, readFeatures } from "./curriculum.ts";
 export { OmicsStoreError, type OmicsStoreErrorTag } from "./errors.ts";

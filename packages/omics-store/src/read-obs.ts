@@ -114,7 +114,8 @@ export interface DistinctValue {
 }
 
 /**
- * Distinct values of a column as text with their cell counts, in UTF-8 byte order, NULL left out. `prefix` is matched without case.
+ * Distinct values of a column as text with their cell counts, most frequent first, equally frequent ones in UTF-8 byte order, NULL left
+ * out. `prefix` is matched without case.
  * Default limit 100. Throws `unknown_column`, `invalid_request`.
  */
 export async function distinctValues(
@@ -137,7 +138,7 @@ export async function distinctValues(
       );
     const rows = await duck.rows(
       `SELECT value, CAST(sum(cells) AS BIGINT) FROM found WHERE starts_with(lower(value), lower(?))
-       GROUP BY value ORDER BY value LIMIT ${limit}`,
+       GROUP BY value ORDER BY sum(cells) DESC, value LIMIT ${limit}`,
       [prefix],
     );
     return rows.map(([value, cells]) => ({ value: String(value), cells: Number(cells) }));
