@@ -13,6 +13,7 @@ import {
   SearchResponseSchema,
 } from "@cytomesh/contracts/inference/v1/inference_service";
 import type { JobService } from "@cytomesh/contracts/jobs/v1/job_service";
+import { attempt, newJobRun } from "@cytomesh/jobs/testing";
 import {
   bindService,
   type Channel,
@@ -30,7 +31,6 @@ import { buildIndexHandler } from "./services/build-index-job.ts";
 import type { InferenceDeps } from "./services/deps.ts";
 import { embedHandler } from "./services/embed-job.ts";
 import { embedNaive, nearestNaive, ontologyNaive, summaryNaive } from "./testing/naive.ts";
-import { attempt, newJob } from "./testing/run-job.ts";
 import { type Cell, geneIds, makeCells, makeWorld, schemaIds, termIds } from "./testing/world.ts";
 
 type World = Awaited<ReturnType<typeof makeWorld>>;
@@ -163,7 +163,7 @@ describe("jobs", () => {
 
   test("an interrupted embedding goes on with the missing bins only", async () => {
     const handler = embedHandler({ ...deps, pool: { ...pool, threads: 1 } });
-    const state = newJob();
+    const state = newJobRun();
     const stop = new AbortController();
     const interrupt = () => state.items.size === 2 && stop.abort(new Error("interrupted"));
     await assert.rejects(attempt(handler, embedSpec, state, { signal: stop.signal, onRecord: interrupt }));
@@ -207,7 +207,7 @@ describe("jobs", () => {
     damaged[damaged.length >> 1]! ^= 1;
     await writeFile(bin, damaged);
     const spec = { case: "embed" as const, value: { ...embedSpec.value, embedding: "second" } };
-    const state = newJob();
+    const state = newJobRun();
     await assert.rejects(attempt(embedHandler(deps), spec, state), { tag: "corrupt" });
     await writeFile(bin, whole);
     await attempt(embedHandler(deps), spec, state);
