@@ -78,6 +78,9 @@ export async function connectDatabase(
     types,
   });
   pool.on("error", (error) => logger.warn({ err: error }, "an idle database connection broke"));
+  // The pool listens to idle connections only. One that breaks inside a transaction says so between two queries, too, and an error
+  // event that nobody listens to ends the process; the next query on it fails and is told apart there.
+  pool.on("connect", (client) => client.on("error", () => {}));
   try {
     await migrateWith(pool, logger);
   } catch (error) {
