@@ -74,10 +74,10 @@ export function isTaggedError(value: unknown): value is TaggedError {
  * `google.rpc` details. The message of an untagged error is an internal matter: it goes to the log, not to the caller.
  */
 export function toConnectError(reason: unknown, requestId?: string): ConnectError {
-  if (reason instanceof ConnectError) return withRequestInfo(reason, requestId);
+  if (reason instanceof ConnectError) return withRequestInfo(ofSendableLength(reason), requestId);
   if (isTaggedError(reason)) {
     const error = new ConnectError(
-      reason.message,
+      cut(reason.message, messageBytes),
       codeByName[reason.grpcCode] ?? Code.Unknown,
       undefined,
       undefined,
@@ -88,7 +88,7 @@ export function toConnectError(reason: unknown, requestId?: string): ConnectErro
       value: { reason: reason.tag.replaceAll("-", "_").toUpperCase(), domain: errorDomain, metadata: {} },
     });
     if (reason.violations?.length)
-      error.details.push({ desc: BadRequestSchema, value: { fieldViolations: [...reason.violations] } });
+      error.details.push({ desc: BadRequestSchema, value: { fieldViolations: firstOf(reason.violations) } });
     if (reason.retryAfterMs !== undefined)
       error.details.push({
         desc: RetryInfoSchema,
@@ -109,6 +109,43 @@ export function toConnectError(reason: unknown, requestId?: string): ConnectErro
     new ConnectError("internal error; the log has the details", Code.Internal, undefined, undefined, reason),
     requestId,
   );
+}
+
+/**
+ * Errors travel in HTTP/2 trailers, where the message stands twice (plain and as base64 within its details). gRPC clients refuse more
+ * than 8 to 16 KiB of them, and all that is left of the error then is that there was one.
+ */
+const messageBytes = 2_048;
+const violationsBytes = 2_048;
+
+function cut(text: string, maxBytes: number): string {
+  // Percent-encoding makes three of every byte outside of ASCII.
+  const limit = /[^ -~]/.test(text) ? maxBytes / 2 : maxBytes;
+  const bytes = new TextEncoder().encode(text.slice(0, limit + 1));
+  if (bytes.length <= limit) return text;
+  return `${new TextDecoder().decode(bytes.subarray(0, limit - 3)).replace(/\ufffd$/, "")}…`;
+}
+
+function ofSendableLength(error: ConnectError): ConnectError {
+  const message = cut(error.rawMessage, messageBytes);
+  if (message === error.rawMessage) return error;
+  const shorter = new ConnectError(message, error.code, error.metadata, undefined, error.cause);
+  shorter.details = error.details;
+  return shorter;
+}
+
+/** As many violations as can be sent, and how many there are besides. */
+function firstOf(violations: readonly { field: string; description: string }[]) {
+  const sent: { field: string; description: string }[] = [];
+  let left = violationsBytes;
+  for (const { field, description } of violations) {
+    const one = { field: cut(field, 256), description: cut(description, 512) };
+    left -= one.field.length + one.description.length + 8;
+    if (left < 0) break;
+    sent.push(one);
+  }
+  const more = violations.length - sent.length;
+  return more === 0 ? sent : [...sent, { field: "", description: `and ${more} more` }];
 }
 
 function withRequestInfo(error: ConnectError, requestId: string | undefined): ConnectError {

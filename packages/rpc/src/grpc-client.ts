@@ -307,7 +307,17 @@ function prepare(
         return aborted.reason instanceof ConnectError
           ? aborted.reason
           : new ConnectError("cancelled", Code.Canceled, undefined, undefined, aborted.reason);
-      return fromGrpcError(error);
+      const failure = fromGrpcError(error);
+      // Nobody here cancelled: the service, or something on the way to it, dropped the call.
+      if (failure.code === Code.Canceled && aborted === undefined)
+        return new ConnectError(
+          `the call was dropped: ${failure.rawMessage}`,
+          Code.Unavailable,
+          failure.metadata,
+          undefined,
+          error,
+        );
+      return failure;
     },
   };
 }

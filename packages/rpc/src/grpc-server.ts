@@ -72,19 +72,28 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   return {
     port,
     address: `${host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host}:${port}`,
-    stop: (graceMs = 10_000) =>
-      new Promise((resolve) => {
-        const force = setTimeout(() => {
-          shutdown.abort(new ConnectError("the service is stopping", Code.Unavailable));
-          server.forceShutdown();
-          resolve();
-        }, graceMs);
-        server.tryShutdown(() => {
-          clearTimeout(force);
-          resolve();
-        });
-      }),
+    async stop(graceMs = 10_000) {
+      const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      if (await settlesWithin(drained, graceMs)) return;
+      // What is left is answered UNAVAILABLE, so that callers try elsewhere; a connection cut without a word reads as CANCELLED.
+      shutdown.abort(new ConnectError("the service is stopping", Code.Unavailable));
+      await settlesWithin(drained, lastWordsMs);
+      server.forceShutdown();
+    },
   };
+}
+
+/** How long the last answers may take to leave when the grace period is over, in ms. */
+const lastWordsMs = 500;
+
+async function settlesWithin(work: Promise<void>, ms: number): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), ms);
+  try {
+    return await Promise.race([work.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 interface ServerCall {
@@ -96,9 +105,12 @@ interface ServerCall {
   on(event: "cancelled", listener: () => void): unknown;
 }
 
+/** Node's timers fire at once when they are set to more than 2^31 - 1 ms. */
+const longestTimerMs = 2 ** 31 - 1;
+
 function remainingMs(deadline: Deadline): number | undefined {
   const at = deadline instanceof Date ? deadline.getTime() : deadline;
-  return Number.isFinite(at) ? Math.max(0, at - Date.now()) : undefined;
+  return Number.isFinite(at) ? Math.min(longestTimerMs, Math.max(0, at - Date.now())) : undefined;
 }
 
 type Respond = (error: object | null, message?: unknown, trailer?: Metadata) => void;
@@ -131,34 +143,61 @@ function handleCall(
     return context;
   };
 
+  const statusOf = (reason: unknown) => {
+    try {
+      return toGrpcStatus(toConnectError(reason));
+    } catch {
+      return { code: Code.Internal as number, details: "internal error; the log has the details" };
+    }
+  };
+
   if (method.methodKind === "unary" || method.methodKind === "client_streaming") {
     return ((call: ServerCall, respond: Respond) => {
       const context = contextOf(call);
       const request = streamsIn ? messagesOf(call as unknown as Readable) : call.request;
-      Promise.resolve()
-        .then(() => implementation(request, context))
-        .then(
-          (response) => {
-            call.sendMetadata(metadataOf(context.responseHeader));
-            respond(
-              null,
-              create(output, response as MessageInitShape<DescMessage>),
-              metadataOf(context.responseTrailer),
-            );
-          },
-          (reason) => respond(toGrpcStatus(toConnectError(reason))),
-        )
-        .finally(() => context.abort());
+      const stopped = stoppedBy(shutdownSignal);
+      Promise.race([Promise.resolve().then(() => implementation(request, context)), stopped.promise])
+        .then((response) => {
+          const message = create(output, response as MessageInitShape<DescMessage>);
+          const trailer = metadataOf(context.responseTrailer);
+          call.sendMetadata(metadataOf(context.responseHeader));
+          respond(null, message, trailer);
+        })
+        .catch((reason) => respond(statusOf(reason)))
+        .finally(() => {
+          stopped.release();
+          context.abort();
+        });
     }) as UntypedHandleCall;
   }
   return ((call: ServerCall & Writable & { end(metadata?: Metadata): void }) => {
     const context = contextOf(call);
     const request = streamsIn ? messagesOf(call as unknown as Readable) : call.request;
-    pump(call, context, () => implementation(request, context) as AsyncIterable<object>, output)
+    const stopped = stoppedBy(shutdownSignal);
+    const pumped = pump(
+      call,
+      context,
+      () => implementation(request, context) as AsyncIterable<object>,
+      output,
+    );
+    Promise.race([pumped, stopped.promise])
       // grpc-js sends the status of an emitted error after what was written; destroying the stream would lose both.
-      .catch((reason) => call.emit("error", toGrpcStatus(toConnectError(reason))))
-      .finally(() => context.abort());
+      .catch((reason) => call.emit("error", statusOf(reason)))
+      .finally(() => {
+        stopped.release();
+        context.abort();
+      });
   }) as UntypedHandleCall;
+}
+
+/** A promise that rejects when the server stops for good, for handlers that do not listen to their signal. */
+function stoppedBy(signal: AbortSignal): { promise: Promise<never>; release(): void } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => undefined);
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  return { promise, release: () => signal.removeEventListener("abort", onAbort) };
 }
 
 async function pump(
@@ -174,6 +213,8 @@ async function pump(
   };
   for await (const message of open()) {
     if (call.cancelled) return;
+    // Answered already: the server stops, or the deadline has passed.
+    context.signal.throwIfAborted();
     sendHeaders();
     if (!call.write(create(output, message as MessageInitShape<DescMessage>)))
       await drained(call, context.signal);

@@ -11,6 +11,8 @@ export interface HealthState {
   readonly binding: ServiceBinding;
   setServing(serving: boolean): void;
   isServing(): boolean;
+  /** Let go of those who watch, after the last status: they would keep the server from stopping. */
+  close(): void;
 }
 
 /** Create the health service for the named services. Everything is NOT_SERVING until told otherwise. */
@@ -18,6 +20,7 @@ export function createHealth(serviceNames: readonly string[]): HealthState {
   const known = new Set(["", ...serviceNames]);
   const changes = new EventEmitter();
   changes.setMaxListeners(0);
+  const closed = new AbortController();
   let serving = false;
   const status = () => (serving ? Status.SERVING : Status.NOT_SERVING);
   const impl: ServiceImpl<typeof Health> = {
@@ -30,14 +33,21 @@ export function createHealth(serviceNames: readonly string[]): HealthState {
       return { statuses: Object.fromEntries([...known].map((name) => [name, { status: status() }])) };
     },
     async *watch(request, context) {
-      if (!known.has(request.service)) yield { status: Status.SERVICE_UNKNOWN };
-      else yield { status: status() };
+      const now = () => (known.has(request.service) ? status() : Status.SERVICE_UNKNOWN);
+      // Before the first look, so that no change falls between the two.
+      const events = on(changes, "change", { signal: AbortSignal.any([context.signal, closed.signal]) });
+      let sent = now();
+      yield { status: sent };
       try {
-        for await (const _ of on(changes, "change", { signal: context.signal }))
-          if (known.has(request.service)) yield { status: status() };
+        for await (const _ of events) {
+          if (now() === sent) continue;
+          sent = now();
+          yield { status: sent };
+        }
       } catch (reason) {
-        if (!context.signal.aborted) throw reason;
+        if (!context.signal.aborted && !closed.signal.aborted) throw reason;
       }
+      if (!context.signal.aborted && now() !== sent) yield { status: now() };
     },
   };
   return {
@@ -48,5 +58,6 @@ export function createHealth(serviceNames: readonly string[]): HealthState {
       serving = next;
       changes.emit("change");
     },
+    close: () => closed.abort(),
   };
 }

@@ -74,6 +74,7 @@ export async function hostService(options: HostOptions): Promise<HostedService> 
     notReady,
     async stop(graceMs) {
       health.setServing(false);
+      health.close();
       await grpc.stop(graceMs);
       await probes?.stop();
     },

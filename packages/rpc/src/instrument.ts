@@ -59,7 +59,8 @@ export function instrument(
 }
 
 function observe(context: HandlerContext, { logger, metrics }: { logger: Logger; metrics: Metrics }) {
-  const requestId = context.requestHeader.get(requestIdHeader) ?? randomUUID();
+  // It is sent on, sent back and logged with every line: a caller's own is taken up to a length.
+  const requestId = context.requestHeader.get(requestIdHeader)?.slice(0, 128) ?? randomUUID();
   context.responseHeader.set(requestIdHeader, requestId);
   const remaining = context.timeoutMs();
   const call: CallContext = {
