@@ -25,14 +25,38 @@ export function serializeGram(state: GramState): Uint8Array {
 
 /** @throws KernelError `corrupt_checkpoint` when the bytes are not those of a Gram state, or were damaged */
 export function deserializeGram(bytes: Uint8Array): GramState {
-  const { p, n, payload } = decode(bytes, GRAM_MAGIC, (columns) => columns + (columns * (columns + 1)) / 2);
-  const state = emptyGram(p);
-  state.n = n;
-  state.sum.set(payload.subarray(0, p));
-  for (let row = 0, at = p; row < p; at += p - row, row++) {
-    state.gram.set(payload.subarray(at, at + p - row), row * p + row);
-  }
+  const checkpoint = decodeGram(bytes);
+  const state = emptyGram(checkpoint.p);
+  addDecoded(state, checkpoint);
   return state;
+}
+
+/**
+ * Add the statistics of a checkpoint to `state`, in place: the same sums as `mergeGram(state, deserializeGram(bytes))` without two more
+ * matrices in memory.
+ *
+ * @throws KernelError `corrupt_checkpoint`; `invalid_argument` when the widths differ
+ */
+export function addSerializedGram(state: GramState, bytes: Uint8Array): GramState {
+  const checkpoint = decodeGram(bytes);
+  if (checkpoint.p !== state.p)
+    throw new KernelError(
+      "invalid_argument",
+      `cannot merge Gram matrices of ${state.p} and ${checkpoint.p} columns`,
+    );
+  addDecoded(state, checkpoint);
+  return state;
+}
+
+const decodeGram = (bytes: Uint8Array) =>
+  decode(bytes, GRAM_MAGIC, (columns) => columns + (columns * (columns + 1)) / 2);
+
+function addDecoded(state: GramState, { p, n, payload }: ReturnType<typeof decodeGram>): void {
+  const { sum, gram } = state;
+  state.n += n;
+  for (let i = 0; i < p; i++) sum[i]! += payload[i]!;
+  for (let row = 0, at = p; row < p; row++)
+    for (let to = row * p + row, end = (row + 1) * p; to < end; to++, at++) gram[to]! += payload[at]!;
 }
 
 /** Checkpoint bytes of moments: 32 + 16·p. */
@@ -87,8 +111,12 @@ function decode(
   if (stored !== found) throw corrupt(`checksum is ${hex(found)}, the header says ${hex(stored)}`);
   const n = view.getFloat64(16, true);
   if (!Number.isSafeInteger(n) || n < 0) throw corrupt(`expected a row count, found ${n}`);
-  // Copied: the payload of a view into a larger buffer need not be aligned to 8 bytes.
-  return { p, n, payload: new Float64Array(bytes.slice(HEADER_BYTES).buffer) };
+  // The payload of a view into a larger buffer need not be aligned to 8 bytes; then it is copied.
+  const aligned = (bytes.byteOffset + HEADER_BYTES) % 8 === 0;
+  const payload = aligned
+    ? new Float64Array(bytes.buffer as ArrayBuffer, bytes.byteOffset + HEADER_BYTES, payloadLength(p))
+    : new Float64Array(bytes.slice(HEADER_BYTES).buffer);
+  return { p, n, payload };
 }
 
 function checksum(bytes: Uint8Array): number {

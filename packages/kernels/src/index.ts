@@ -1,4 +1,10 @@
-export { deserializeGram, deserializeMoments, serializeGram, serializeMoments } from "./checkpoint.ts";
+export {
+  addSerializedGram,
+  deserializeGram,
+  deserializeMoments,
+  serializeGram,
+  serializeMoments,
+} from "./checkpoint.ts";
 export { type EigenOptions, topEigenpairs } from "./eigen.ts";
 export { KernelError, type KernelErrorFields, type KernelErrorTag } from "./errors.ts";
 export { addRowsToGram, emptyGram, mergeGram } from "./gram.ts";

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   addRowsToGram,
+  addSerializedGram,
   deserializeGram,
   emptyGram,
   finalizePca,
@@ -185,4 +186,25 @@ test("a block that fails its checks leaves the state as it was", () => {
   assert.throws(() => addRowsToGram(state, rows, new Int32Array(3)), { tag: "invalid_argument" });
   assert.throws(() => mergeGram(state, emptyGram(3)), { tag: "invalid_argument" });
   assert.throws(() => emptyGram(100_000), { tag: "too_large" });
+});
+
+test("adding a checkpoint in place gives the sums of a merge, also from an unaligned view", () => {
+  const a = emptyGram(3);
+  const b = emptyGram(3);
+  const row = (values: number[]) => ({
+    nRows: 1,
+    nCols: 3,
+    indptr: Float64Array.of(0, 3),
+    indices: Int32Array.of(0, 1, 2),
+    data: Float64Array.from(values),
+  });
+  addRowsToGram(a, row([1, 2, 3]), Int32Array.of(0, 1, 2));
+  addRowsToGram(b, row([0.5, 4, 0.25]), Int32Array.of(0, 1, 2));
+  const merged = mergeGram(a, b);
+  const bytes = serializeGram(b);
+  const unaligned = new Uint8Array(bytes.length + 3).subarray(3);
+  unaligned.set(bytes);
+  assert.deepEqual(addSerializedGram(deserializeGram(serializeGram(a)), bytes), merged);
+  assert.deepEqual(addSerializedGram(deserializeGram(serializeGram(a)), unaligned), merged);
+  assert.throws(() => addSerializedGram(emptyGram(2), bytes), { tag: "invalid_argument" });
 });

@@ -1,14 +1,13 @@
 import {
   addRows,
   addRowsToGram,
+  addSerializedGram,
   buildPcaOnnx,
-  deserializeGram,
   deserializeMoments,
   emptyGram,
   emptyMoments,
   finalizePca,
   log1pInPlace,
-  mergeGram,
   mergeMoments,
   normalizeTotal,
   selectHighlyVariable,
@@ -47,22 +46,9 @@ export async function moments(input: MomentsInput, context: TaskContext): Promis
   return serializeMoments(state);
 }
 
-/** Merge shards one after another, so that two are in memory at a time and sums are formed in the same order everywhere. */
-function mergeInOrder<S>(
-  shards: readonly Uint8Array[],
-  read: (bytes: Uint8Array) => S,
-  merge: (a: S, b: S) => S,
-): S {
-  const [first, ...rest] = shards;
-  if (first === undefined) throw new TrainingError("not-extracted", "the curriculum has no bins");
-  let state = read(first);
-  for (const shard of rest) state = merge(state, read(shard));
-  return state;
-}
-
 /** Merge the moments of shards, in their order, and choose the genes to fit on. */
 export function choose(input: { shards: Uint8Array[]; nTop: number }): Int32Array {
-  const merged = mergeInOrder(input.shards, deserializeMoments, mergeMoments);
+  const merged = input.shards.map(deserializeMoments).reduce(mergeMoments);
   const selected = selectHighlyVariable({ normalized: merged, nTop: input.nTop, method: "seurat" });
   if (selected.length === 0)
     throw new TrainingError(
@@ -121,7 +107,8 @@ export interface FitOutput {
 
 /** Merge the Gram matrices of shards, in their order, take the principal components, and write the ONNX graph. */
 export function fit(input: FitInput): FitOutput {
-  const state = mergeInOrder(input.shards, deserializeGram, mergeGram);
+  // In place, shard after shard: one matrix in memory, and the sums are formed in the same order everywhere.
+  const state = input.shards.reduce(addSerializedGram, emptyGram(input.selected.length));
   const pca = finalizePca(state, {
     nComponents: input.nComponents,
     scale: input.scale ? "unit-variance" : "none",
