@@ -4,6 +4,7 @@ import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { Job } from "@cytomesh/contracts/jobs/v1/job";
 import type { JobWorkerService, StartAttemptResponse } from "@cytomesh/contracts/jobs/v1/job_worker_service";
 import type { Logger } from "@cytomesh/rpc";
+import { mayPass } from "./control-plane-calls.ts";
 import { describeFailure, JobFailure } from "./failure.ts";
 import type { AnyJobHandler, JobContext, JobKind } from "./handler.ts";
 import { keepLease } from "./lease.ts";
@@ -58,6 +59,7 @@ export async function runAttempt(options: AttemptOptions): Promise<AttemptOutcom
     lease,
     leaseMs,
     stop,
+    signal: controller.signal,
     log,
     items: started.items,
   });
@@ -119,9 +121,14 @@ async function reportFailure(
   const failure = describeFailure(error);
   const partial = error instanceof JobFailure ? error.partialResult : undefined;
   log.warn({ err: error, reason: failure.reason, retryable: failure.retryable }, "attempt failed");
-  const ended = await report(options, {
-    outcome: { case: "error", value: failure },
-    ...(partial === undefined ? {} : { partialResult: resultOf(options.handler.kind, partial) }),
+  const outcome: EndInit["outcome"] = { case: "error", value: failure };
+  const whole: EndInit =
+    partial === undefined ? { outcome } : { outcome, partialResult: resultOf(options.handler.kind, partial) };
+  const ended = await report(options, whole).catch((refused: unknown) => {
+    if (partial === undefined) throw refused;
+    // The reason of the failure must not be lost because what there is of a result cannot be stored.
+    log.error({ err: refused }, "the partial result was refused; reporting the failure without it");
+    return report(options, { outcome });
   });
   if (ended === "lease-lost") return leaseLost(log);
   return ended?.finishedAt === undefined ? "retrying" : "failed";
@@ -148,12 +155,7 @@ async function report(options: AttemptOptions, end: EndInit): Promise<Job | "lea
       return response.job;
     } catch (error) {
       if (error instanceof ConnectError && error.code === Code.Aborted) return "lease-lost";
-      const transient =
-        error instanceof ConnectError &&
-        (error.code === Code.Unavailable ||
-          error.code === Code.DeadlineExceeded ||
-          error.code === Code.Internal);
-      if (!transient || Date.now() + wait > patience.until()) throw error;
+      if (!mayPass(error) || Date.now() + wait > patience.until()) throw error;
       await pause(wait, shutdown);
     }
   }

@@ -53,6 +53,38 @@ test("a full disk and a broken connection may pass, a missing file does not come
   assert.equal(describeFailure(system("ENOENT")).retryable, false);
 });
 
+test("what is too large stays so and is not tried again, a full disk and a busy service are", () => {
+  const exhausted = (tag: string, httpStatus: number) =>
+    Object.assign(new Error("what happened"), { tag, grpcCode: "resource_exhausted", httpStatus });
+  // The tags that the packages and services of the mesh have, in either spelling.
+  for (const tag of ["too-large", "too_large", "object-too-large", "result-too-large", "upload-too-large"]) {
+    const error = exhausted(tag, 413);
+    assert.equal(describeFailure(error).retryable, false, tag);
+    assert.equal(describeFailure(toConnectError(error)).retryable, false, `${tag} of another service`);
+  }
+  for (const [tag, httpStatus] of [
+    ["storage-full", 507],
+    ["queue_full", 429],
+  ] as const) {
+    const error = exhausted(tag, httpStatus);
+    assert.equal(describeFailure(error).retryable, true, tag);
+    assert.equal(describeFailure(toConnectError(error)).retryable, true, `${tag} of another service`);
+  }
+  const grpc = (message: string) =>
+    describeFailure(new ConnectError(message, Code.ResourceExhausted)).retryable;
+  assert.equal(grpc("Received message larger than max (40000000 vs 33554432)"), false);
+  assert.equal(grpc("Attempted to send message larger than max (40000000 vs. 33554432)"), false);
+  assert.equal(grpc("Bandwidth exhausted or memory limit exceeded"), true);
+});
+
+test("a time limit inside the handler may pass", () => {
+  assert.deepEqual(describeFailure(new DOMException("the operation timed out", "TimeoutError")), {
+    reason: "timeout",
+    message: "the operation timed out",
+    retryable: true,
+  });
+});
+
 test("anything thrown has a reason and a message", () => {
   assert.deepEqual(describeFailure("out of luck"), {
     reason: "internal",

@@ -9,6 +9,7 @@ import {
 import type { JobWorkerService } from "@cytomesh/contracts/jobs/v1/job_worker_service";
 import type { Logger } from "@cytomesh/rpc";
 import type { AttemptStopped } from "./attempt.ts";
+import { patiently } from "./control-plane-calls.ts";
 import type { ItemRecord, ProgressUpdate } from "./handler.ts";
 
 /** Progress is sent at most this often, in ms: fast enough for a terminal, slow enough for the database. */
@@ -20,13 +21,15 @@ interface KeeperOptions {
   readonly lease: string;
   readonly leaseMs: number;
   readonly stop: (why: AttemptStopped["why"]) => void;
+  /** What `stop` aborts. */
+  readonly signal: AbortSignal;
   readonly log: Logger;
   readonly items: readonly JobItem[];
 }
 
 /** Keeps the lease alive, sends progress when it changed, and turns "cancel requested" and "lease lost" into an abort. */
 export function keepLease(options: KeeperOptions) {
-  const { client, jobId, lease, leaseMs, stop, log } = options;
+  const { client, jobId, lease, leaseMs, stop, signal, log } = options;
   const { progress, count } = countedProgress(options.items);
   let changed = false;
   let lastBeat = Date.now();
@@ -66,7 +69,8 @@ export function keepLease(options: KeeperOptions) {
   };
   const fenced = async <T>(call: () => Promise<T>): Promise<T> => {
     try {
-      return await call();
+      // Recording twice leaves the same, and a control plane that restarts is no reason to do the work again.
+      return await patiently(call, leaseMs, signal);
     } catch (error) {
       if (error instanceof ConnectError && error.code === Code.Aborted) stop("lease-lost");
       throw error;
@@ -74,14 +78,14 @@ export function keepLease(options: KeeperOptions) {
   };
   return {
     update(update: ProgressUpdate): void {
-      if (update.done !== undefined) progress.done = BigInt(Math.max(0, Math.round(update.done)));
-      if (update.total !== undefined) progress.total = BigInt(Math.max(0, Math.round(update.total)));
+      if (isCount(update.done)) progress.done = BigInt(wholeCount(update.done, Number.MAX_SAFE_INTEGER));
+      if (isCount(update.total)) progress.total = BigInt(wholeCount(update.total, Number.MAX_SAFE_INTEGER));
       if (update.unit !== undefined) progress.unit = update.unit;
       if (update.message !== undefined) progress.message = update.message;
       touch();
     },
     expectItems(total: number): void {
-      progress.itemsTotal = total;
+      if (isCount(total)) progress.itemsTotal = wholeCount(total, 2 ** 31 - 1);
       touch();
     },
     async record(item: ItemRecord): Promise<void> {
@@ -117,6 +121,10 @@ export function keepLease(options: KeeperOptions) {
     },
   };
 }
+
+// A handler's arithmetic must not stop the heartbeats: what no message can carry is left out.
+const isCount = (value: number | undefined): value is number => value !== undefined && Number.isFinite(value);
+const wholeCount = (value: number, max: number): number => Math.min(max, Math.max(0, Math.round(value)));
 
 /** Progress with the counts of items, each key counted once however often it is recorded. */
 function countedProgress(items: readonly JobItem[]): {

@@ -35,6 +35,10 @@ export interface FakeControlPlane {
   refusals: number;
   /** Ends that are stored but whose answer is an error. */
   answersToLose: number;
+  /** Calls that record items and are answered with an error, stored or not. */
+  recordsToLose: number;
+  /** Refuse ends that carry a partial result. */
+  refusePartial: boolean;
   /** Make a job and return its id. */
   add(spec: JobSpec["spec"], options?: { maxAttempts?: number }): string;
   job(id: string): Job;
@@ -63,7 +67,7 @@ export async function startFakeControlPlane(leaseMs: number): Promise<FakeContro
   const rows = new Map<string, Row>();
   const heartbeats: HeartbeatRequest[] = [];
   const ends: EndAttemptRequest[] = [];
-  const plane = { refusals: 0, answersToLose: 0 };
+  const plane = { refusals: 0, answersToLose: 0, recordsToLose: 0, refusePartial: false };
   const logger = createLogger("test", "silent");
   const tools = { logger, metrics: createMetrics("test") };
   let leases = 0;
@@ -106,6 +110,8 @@ export async function startFakeControlPlane(leaseMs: number): Promise<FakeContro
     },
     recordItems(request) {
       const row = fenced(request.jobId, request.lease);
+      if (plane.recordsToLose % 2 === 1) for (const item of request.items) row.items.set(item.key, item);
+      if (plane.recordsToLose-- > 0) throw new ConnectError("the database is away", Code.Internal);
       for (const item of request.items) row.items.set(item.key, item);
       return { cancelRequested: row.job.cancelRequested };
     },
@@ -114,6 +120,8 @@ export async function startFakeControlPlane(leaseMs: number): Promise<FakeContro
       // As in the real one: repeating the call that ended the attempt returns the job.
       if (known.endedLease === request.lease) return { job: known.job };
       const row = fenced(request.jobId, request.lease);
+      if (plane.refusePartial && request.partialResult !== undefined)
+        throw new ConnectError("the partial result holds NaN", Code.InvalidArgument);
       ends.push(request);
       Object.assign(row, { lease: "", endedLease: request.lease });
       settle(row.job, request);
