@@ -1,5 +1,6 @@
-import { type AnnData, openAnnData } from "@cytomesh/anndata";
+import { type AnnData, chooseFeatureIds, openAnnData } from "@cytomesh/anndata";
 import { type PackedCellRows, packCellRows } from "@cytomesh/contracts/cell-rows";
+import { CliError } from "../errors.ts";
 
 /** Rows per message; the size at which gRPC streams run best is below a megabyte. */
 const batchRows = 500;
@@ -15,20 +16,26 @@ export interface QueryFile {
 }
 
 /**
- * Open a query. Counts come from `raw.X` where there is one, as `X` is then normalised; feature ids from the var index, or from the
- * first var column of Ensembl ids when the index holds symbols.
+ * Open a query. Counts and feature ids are found as an ingest finds them: `raw.X` where there is one, as `X` is then normalised; ids from
+ * the var index, or from a usual var column of Ensembl ids when the index holds symbols.
  */
 export async function openQuery(path: string): Promise<QueryFile> {
   const file = await openAnnData(path);
-  const chosen = file.raw ?? (file.x === undefined ? undefined : { x: file.x, var: file.var });
-  if (chosen === undefined) {
+  try {
+    return queryOf(file, path);
+  } catch (error) {
     file.close();
-    throw new Error(`${path} has neither X nor raw.X`);
+    throw error;
   }
+}
+
+function queryOf(file: AnnData, path: string): QueryFile {
+  const chosen = file.raw ?? (file.x === undefined ? undefined : { x: file.x, var: file.var });
+  if (chosen === undefined) throw new CliError("failed", `${path} has neither X nor raw.X`);
   const ids = file.obs.index();
   return {
     cells: file.nObs,
-    featureIds: featureIdsOf(chosen.var),
+    featureIds: chooseFeatureIds(chosen.var).ids,
     labels: (column) => labelsOf(file, column),
     *batches() {
       for (const { start, rows } of chosen.x.batches(batchRows))
@@ -38,22 +45,10 @@ export async function openQuery(path: string): Promise<QueryFile> {
   };
 }
 
-const ensembl = /^ENS[A-Z]{0,6}G\d{11}/;
-
-function featureIdsOf(frame: AnnData["var"]): string[] {
-  const candidates = [frame.index(), ...frame.columnNames.flatMap((name) => textColumn(frame, name) ?? [])];
-  const found = candidates.find((ids) => ids.filter((id) => ensembl.test(id)).length * 2 > ids.length);
-  return (found ?? frame.index()).map((id) => (ensembl.test(id) ? id.replace(/\.\d+$/, "") : id));
-}
-
-function textColumn(frame: AnnData["var"], name: string): string[][] | undefined {
-  const column = frame.column(name);
-  if (column.kind === "string") return [column.values.map((value) => value ?? "")];
-  if (column.kind === "categorical")
-    return [Array.from(column.codes, (code) => column.categories[code] ?? "")];
-  return undefined;
-}
-
-function labelsOf(file: AnnData, column: string): string[] | undefined {
-  return file.obs.has(column) ? textColumn(file.obs, column)?.[0] : undefined;
+function labelsOf(file: AnnData, name: string): string[] | undefined {
+  if (!file.obs.has(name)) return undefined;
+  const column = file.obs.column(name);
+  if (column.kind === "string") return column.values.map((value) => value ?? "");
+  if (column.kind !== "categorical") return undefined;
+  return Array.from(column.codes, (code) => column.categories[code] ?? "");
 }

@@ -1,6 +1,6 @@
-import { openAnnData } from "@cytomesh/anndata";
+import { chooseFeatureIds, openAnnData } from "@cytomesh/anndata";
 import type { ConvertOptions, FilePlan } from "../schemas/plan.ts";
-import { chooseFeatures, chooseMatrix } from "./choose.ts";
+import { chooseMatrix } from "./choose-matrix.ts";
 import { planObs } from "./obs-columns.ts";
 
 /** Rows looked at to tell counts from other values: enough to catch normalised data, cheap on any file. */
@@ -22,7 +22,7 @@ export async function planFile(path: string, options: ConvertOptions): Promise<F
     }
   };
   const chosen = collect(() => chooseMatrix(file, options));
-  const features = chosen && collect(() => chooseFeatures(chosen.var, options.featureIdColumn));
+  const features = chosen && collect(() => chooseFeatureIds(chosen.var, options.featureIdColumn));
   collect(() => planObs(file.obs, options.obsMapping));
   if (file.nObs === 0) problems.push("the file has no cells");
   if (chosen !== undefined) {
