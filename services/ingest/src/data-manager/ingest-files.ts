@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { joinUri, type ObjectStore } from "@cytomesh/object-store";
 import { IngestError } from "../errors.ts";
 
@@ -8,10 +9,11 @@ const manifestName = "manifest.json";
 
 /**
  * Publish the files of an ingest: data first, the manifest last and only if there is none. An ingest is visible once its manifest exists,
- * so a crash anywhere leaves either nothing visible or everything.
+ * so a crash anywhere leaves either nothing visible or everything. A manifest of the same ingest that is there already stays, although the
+ * source may have had another name then, or another release wrote it.
  *
- * @returns SHA-256 of the manifest, lower-case hex.
- * @throws IngestError `manifest-conflict` when a different manifest is already there.
+ * @returns SHA-256 of the manifest that is visible, lower-case hex.
+ * @throws IngestError `manifest-conflict` when the manifest of another ingest is there.
  */
 export async function publishIngest(
   store: ObjectStore,
@@ -20,35 +22,43 @@ export async function publishIngest(
   signal: AbortSignal,
 ): Promise<string> {
   const manifest = await readFile(join(localDir, manifestName));
-  const sha256 = createHash("sha256").update(manifest).digest("hex");
-  const existing = await publishedManifest(store, uri);
-  if (existing !== undefined) return requireSame(uri, sha256, existing);
+  const at = joinUri(uri, manifestName);
+  if ((await store.head(at, { signal })) !== undefined) return adopt(store, at, manifest, signal);
   const names = (await readdir(localDir)).filter((name) => name !== manifestName).sort();
   for (const name of names) await store.putFile(joinUri(uri, name), join(localDir, name), { signal });
   try {
-    await store.put(joinUri(uri, manifestName), manifest, {
-      ifAbsent: true,
-      contentType: "application/json",
-      signal,
-    });
-    return sha256;
+    await store.put(at, manifest, { ifAbsent: true, contentType: "application/json", signal });
+    return sha256(manifest);
   } catch (error) {
     if ((error as { tag?: string }).tag !== "object-exists") throw error;
-    return requireSame(uri, sha256, await publishedManifest(store, uri));
+    return adopt(store, at, manifest, signal);
   }
 }
 
-/** SHA-256 of the manifest that is visible, if any. */
-export async function publishedManifest(store: ObjectStore, uri: string): Promise<string | undefined> {
-  if ((await store.head(joinUri(uri, manifestName))) === undefined) return undefined;
-  const bytes = await store.get(joinUri(uri, manifestName));
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
-function requireSame(uri: string, mine: string, theirs: string | undefined): string {
-  if (mine === theirs) return mine;
+async function adopt(store: ObjectStore, at: string, mine: Uint8Array, signal: AbortSignal): Promise<string> {
+  const theirs = await store.get(at, { signal });
+  if (isDeepStrictEqual(identityOf(theirs), identityOf(mine))) return sha256(theirs);
   throw new IngestError(
     "manifest-conflict",
-    `${uri} already holds an ingest whose manifest has SHA-256 ${theirs}, this one has ${mine}; the same content must give the same files, so report this`,
+    `${at} is the manifest of another ingest (SHA-256 ${sha256(theirs)}, this one has ${sha256(mine)}); the same content must give the same files, so report this`,
   );
+}
+
+/** What a manifest says about the ingest itself: all but what its source was called and how its files came out. */
+function identityOf(manifest: Uint8Array): unknown {
+  const {
+    source,
+    files: _files,
+    createdBy: _createdBy,
+    ...rest
+  } = JSON.parse(Buffer.from(manifest).toString("utf8")) as {
+    source: object;
+    files: unknown;
+    createdBy: unknown;
+  };
+  return { ...rest, source: { ...source, sourceName: "" } };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }

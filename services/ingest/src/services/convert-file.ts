@@ -1,9 +1,18 @@
-import { openAnnData } from "@cytomesh/anndata";
-import { createIngestWriter, type IngestManifest } from "@cytomesh/omics-store";
+import {
+  type Column,
+  type CsrRows,
+  chooseFeatureIds,
+  type DataFrame,
+  type FeatureIds,
+  type Matrix,
+  openAnnData,
+} from "@cytomesh/anndata";
+import { createIngestWriter, type IngestManifest, sliceColumn } from "@cytomesh/omics-store";
 import type { TaskContext } from "@cytomesh/service-kit/task";
+import { IngestError } from "../errors.ts";
 import type { ConvertOptions } from "../schemas/plan.ts";
-import { chooseFeatures, chooseMatrix } from "./choose.ts";
-import { planObs, sliceColumn } from "./obs-columns.ts";
+import { chooseMatrix } from "./choose-matrix.ts";
+import { planObs } from "./obs-columns.ts";
 
 /** Everything a conversion needs; it runs in a worker thread. */
 export interface ConvertRequest {
@@ -32,7 +41,8 @@ const judgedRows = 2_048;
 export async function convertFile(request: ConvertRequest, context: TaskContext): Promise<IngestManifest> {
   using file = await openAnnData(request.path);
   const { matrix, var: frame, path } = chooseMatrix(file, request.options);
-  const features = chooseFeatures(frame, request.options.featureIdColumn);
+  const features = chooseFeatureIds(frame, request.options.featureIdColumn);
+  const { allowNonCounts } = request.options;
   const sources = planObs(file.obs, request.options.obsMapping);
   const batchRows = rowsPerBatch(matrix.shape, matrix.nnz);
   const writer = await createIngestWriter({
@@ -40,12 +50,9 @@ export async function convertFile(request: ConvertRequest, context: TaskContext)
     ingestId: request.ingestId,
     cellIdStart: request.cellIdStart,
     featureIdStart: request.featureIdStart,
-    features: {
-      ids: features.ids,
-      columns: Object.fromEntries(frame.columnNames.map((name) => [name, frame.column(name)])),
-    },
+    features: { ids: features.ids, columns: featureColumns(frame, features) },
     obsSchema: sources.map(({ name, type }) => ({ name, type })),
-    countsType: request.options.allowNonCounts && hasFractions(matrix, batchRows) ? "float32" : "int32",
+    countsType: allowNonCounts && (await exceedsInt32(matrix, batchRows, context)) ? "float32" : "int32",
     provenance: { sourceName: request.sourceName, sha256: request.sha256, matrix: path },
     signal: context.signal,
   });
@@ -62,7 +69,7 @@ export async function convertFile(request: ConvertRequest, context: TaskContext)
       await writer.append({
         rows,
         originalIds: names.slice(start, end),
-        totals: totalsOf(rows),
+        totals: totalsOf(rows, start, path, allowNonCounts),
         obs: Object.fromEntries(
           [...columns].map(([name, column]) => [name, sliceColumn(column, start, end)]),
         ),
@@ -77,31 +84,43 @@ export async function convertFile(request: ConvertRequest, context: TaskContext)
   }
 }
 
+/** The columns of var; with the names of the index where the ids come from elsewhere, as they are the symbols people know. */
+function featureColumns(frame: DataFrame, features: FeatureIds): Record<string, Column> {
+  const columns = frame.columnNames.map((name) => [name, frame.column(name)] as const);
+  const names: [string, Column] = [frame.indexName, { kind: "string", values: frame.index() }];
+  return Object.fromEntries(
+    features.column === "" || frame.has(frame.indexName) ? columns : [names, ...columns],
+  );
+}
+
 function rowsPerBatch([rows, columns]: [number, number], nnz: number | undefined): number {
   const perRow = Math.max(1, (nnz ?? rows * columns) / Math.max(1, rows));
   return Math.max(1, Math.min(maxBatchRows, Math.floor(batchNnz / perRow)));
 }
 
-interface Batches {
-  batches(rows: number): Iterable<{ rows: { data: Float32Array | Float64Array } }>;
-}
-
-function hasFractions(matrix: Batches, batchRows: number): boolean {
-  for (const { rows } of matrix.batches(Math.min(batchRows, judgedRows)))
-    for (const value of rows.data) if (!Number.isInteger(value)) return true;
+/** Whether a value is one that int32 cannot hold. Looked for only where other values than counts are allowed. */
+async function exceedsInt32(matrix: Matrix, batchRows: number, context: TaskContext): Promise<boolean> {
+  for (const { rows } of matrix.batches(Math.min(batchRows, judgedRows))) {
+    for (const value of rows.data) if (value !== (value | 0)) return true;
+    await context.breathe();
+  }
   return false;
 }
 
-function totalsOf(rows: {
-  nRows: number;
-  indptr: Float64Array;
-  data: Float32Array | Float64Array;
-}): Float64Array {
+/** Total of every row. Every value is looked at once more, as planning saw a sample. */
+function totalsOf(rows: CsrRows, firstRow: number, where: string, allowFractions: boolean): Float64Array {
   const totals = new Float64Array(rows.nRows);
   for (let row = 0; row < rows.nRows; row++) {
     let sum = 0;
-    for (let k = rows.indptr[row] as number; k < (rows.indptr[row + 1] as number); k++)
-      sum += rows.data[k] as number;
+    for (let k = rows.indptr[row] as number; k < (rows.indptr[row + 1] as number); k++) {
+      const value = rows.data[k] as number;
+      if (!(value >= 0 && value < Number.POSITIVE_INFINITY && (allowFractions || Number.isInteger(value))))
+        throw new IngestError(
+          "invalid-file",
+          `${where}: row ${firstRow + row} has ${value}; counts are finite, not negative, and whole numbers unless allow_non_counts is set`,
+        );
+      sum += value;
+    }
     totals[row] = sum;
   }
   return totals;

@@ -68,7 +68,7 @@ export async function ingestFile(deps: IngestDeps, request: FileRequest): Promis
       deps.store,
       uri,
       (path) => vetFile(deps, path, request.options, signal),
-      { signal },
+      { signal, tmpDir: deps.tempDir },
     );
     return outcome({ outcome: Outcome.VALID, cells: plan.cells, features: plan.features });
   }
@@ -92,7 +92,7 @@ export async function ingestFile(deps: IngestDeps, request: FileRequest): Promis
       deps.store,
       uri,
       (path) => write(deps, request, path, sha256, ticket.id),
-      { signal },
+      { signal, tmpDir: deps.tempDir },
     );
     return outcome({ outcome: Outcome.COMMITTED, ingestId: ticket.id, ...written });
   } catch (error) {

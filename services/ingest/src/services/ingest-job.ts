@@ -10,8 +10,15 @@ import { IngestError } from "../errors.ts";
 import { convertOptionsOf } from "../schemas/plan.ts";
 import { type FileOutcome, type IngestDeps, ingestFile } from "./ingest-file.ts";
 
-/** Problems listed per file at most; a file with more is beyond reading about. */
+/** Problems listed per file at most, and characters of each; a file with more is beyond reading about. */
 const maxProblems = 50;
+const maxProblemLength = 1_000;
+
+/** Problems per file in the reason why the job failed; the result lists more. */
+const maxProblemsInReason = 5;
+
+/** Bytes of a checkpoint; the control plane takes 64 KiB. */
+const maxCheckpointBytes = 60_000;
 
 /**
  * Ingest the files of a spec one after another, each an item of the job. A failing file is recorded with its reasons and the others go
@@ -81,20 +88,33 @@ async function oneFile(
     if (failure.retryable && context.attempt < context.job.maxAttempts) throw error;
     const problems =
       error instanceof IngestError && error.problems.length > 0 ? error.problems : [failure.message];
-    const shown =
-      problems.length > maxProblems
-        ? [...problems.slice(0, maxProblems), `and ${problems.length - maxProblems} more`]
-        : problems;
-    const file = create(IngestedFileSchema, { uri, outcome: Outcome.FAILED, problems: [...shown] });
+    const shown = firstOf(problems, maxProblems).map((problem) => problem.slice(0, maxProblemLength));
+    const file = create(IngestedFileSchema, { uri, outcome: Outcome.FAILED, problems: shown });
     context.log.warn({ uri, problems: shown }, "file refused");
     await context.record({
       key: uri,
       outcome: "failed",
-      error: { reason: failure.reason, message: shown.join("; ") },
-      checkpoint: toBinary(IngestedFileSchema, file).subarray(0, 60_000),
+      error: { reason: failure.reason, message: firstOf(shown, maxProblemsInReason).join("; ") },
+      checkpoint: checkpointOf(file),
     });
     return file;
   }
+}
+
+/** The first so many, and how many are left out. */
+function firstOf(list: readonly string[], most: number): string[] {
+  return list.length > most ? [...list.slice(0, most), `and ${list.length - most} more`] : [...list];
+}
+
+/** The outcome as the next attempt reads it, with as many of the problems as fit. */
+function checkpointOf(file: IngestedFile): Uint8Array {
+  let bytes = toBinary(IngestedFileSchema, file);
+  for (let kept = file.problems.length; bytes.length > maxCheckpointBytes && kept > 0; ) {
+    kept = Math.floor(kept / 2);
+    const problems = firstOf(file.problems, kept);
+    bytes = toBinary(IngestedFileSchema, create(IngestedFileSchema, { ...file, problems }));
+  }
+  return bytes;
 }
 
 function messageOf(outcome: FileOutcome): IngestedFile {
@@ -107,7 +127,9 @@ function messageOf(outcome: FileOutcome): IngestedFile {
 }
 
 function summary(failed: readonly IngestedFile[], total: number): string {
-  const lines = failed.slice(0, 10).map((file) => `${file.uri}: ${file.problems.join("; ")}`);
+  const lines = failed
+    .slice(0, 10)
+    .map((file) => `${file.uri}: ${firstOf(file.problems, maxProblemsInReason).join("; ")}`);
   const more = failed.length > lines.length ? `; and ${failed.length - lines.length} more` : "";
   return `${failed.length} of ${total} file(s) failed: ${lines.join(" | ")}${more}`;
 }

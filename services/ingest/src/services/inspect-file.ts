@@ -16,7 +16,7 @@ const defaults: ConvertOptions = {
 
 /** Describe a file and say everything that would keep it out of the warehouse with default options. */
 export async function inspectFile(
-  deps: Pick<IngestDeps, "store" | "pool" | "readerTimeoutMs">,
+  deps: Pick<IngestDeps, "store" | "tempDir" | "pool" | "readerTimeoutMs">,
   uri: string,
   signal: AbortSignal,
 ): Promise<FileReport & { problems: string[] }> {
@@ -35,6 +35,6 @@ export async function inspectFile(
       );
       return { ...report, problems };
     },
-    { signal },
+    { signal, tmpDir: deps.tempDir },
   );
 }

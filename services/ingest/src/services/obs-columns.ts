@@ -31,11 +31,15 @@ export function planObs(obs: DataFrame, mapping: Readonly<Record<string, string>
       "invalid-file",
       `the obs mapping names ${unknown.join(", ")}, but obs has ${obs.columnNames.join(", ") || "no columns"}`,
     );
+  // Columns may be called "constructor"; what objects inherit is not a mapping.
+  const renamed = new Map(Object.entries(mapping));
   const sources: ObsSource[] = [];
-  const fromIndex = mapping.index;
+  const fromIndex = renamed.get("index");
   if (fromIndex !== undefined) sources.push({ name: fromIndex, source: undefined, type: "string" });
+  // "index" names the obs index, so a column of that name keeps it.
+  renamed.delete("index");
   for (const source of obs.columnNames)
-    sources.push({ name: mapping[source] ?? source, source, type: typeOf(obs.column(source)) });
+    sources.push({ name: renamed.get(source) ?? source, source, type: typeOf(obs.column(source)) });
   const seen = new Set<string>();
   for (const { name } of sources) {
     if (seen.has(name))
@@ -54,27 +58,5 @@ function typeOf(column: Column): ObsType {
       return "bool";
     case "number":
       return integerDtypes.has(column.dtype) ? "int" : "float";
-  }
-}
-
-/** Rows `start` to `end` of a column. */
-export function sliceColumn(column: Column, start: number, end: number): Column {
-  switch (column.kind) {
-    case "categorical":
-      return { ...column, codes: column.codes.subarray(start, end) };
-    case "string":
-      return { kind: "string", values: column.values.slice(start, end) };
-    case "number":
-      return {
-        ...column,
-        values: column.values.subarray(start, end),
-        ...(column.mask === undefined ? {} : { mask: column.mask.subarray(start, end) }),
-      };
-    case "boolean":
-      return {
-        ...column,
-        values: column.values.subarray(start, end),
-        ...(column.mask === undefined ? {} : { mask: column.mask.subarray(start, end) }),
-      };
   }
 }
