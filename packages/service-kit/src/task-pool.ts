@@ -20,6 +20,9 @@ export class TaskError extends Error {
   }
 }
 
+/** A thread that has nothing to do for so long ends and gives its memory back, in ms; starting another costs about 200 ms. */
+const idleTimeoutMs = 4_000;
+
 /** Worker threads for one module of tasks. */
 export interface TaskPool {
   /**
@@ -46,7 +49,7 @@ export function createTaskPool(module: URL, options: { threads: number; idleTime
     filename: module.href,
     minThreads: 0,
     maxThreads: options.threads,
-    idleTimeout: options.idleTimeoutMs ?? 60_000,
+    idleTimeout: options.idleTimeoutMs ?? idleTimeoutMs,
     concurrentTasksPerWorker: 1,
   });
   return {

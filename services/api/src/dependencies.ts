@@ -152,7 +152,11 @@ export async function buildRest(
     inference: peer("inference").client(InferenceService),
     extract: peer("extract").client(ExtractService),
   };
-  const pool: TaskPool = createTaskPool(uploadTasks, { threads: base.CYTOMESH_THREADS });
+  const pool: TaskPool = createTaskPool(uploadTasks, {
+    threads: base.CYTOMESH_THREADS,
+    // Somebody waits for the next upload to be answered.
+    idleTimeoutMs: 60_000,
+  });
   const tempDir = join(dataDirOf(base), "tmp", "uploads");
   await mkdir(tempDir, { recursive: true });
   const rest = await createRestApp({
