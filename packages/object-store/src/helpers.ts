@@ -45,6 +45,32 @@ export async function withLocalFile<T>(
   }
 }
 
+/**
+ * Runs `fn` with local paths holding the objects, in their order: the files themselves when all are `file://`, temporary copies otherwise,
+ * removed when `fn` ends in any way. Throws `object-not-found`.
+ */
+export async function withLocalFiles<T>(
+  store: ObjectStore,
+  uris: readonly string[],
+  fn: (paths: string[]) => Promise<T>,
+  options: LocalFileOptions = {},
+): Promise<T> {
+  const inPlace = uris.map((uri) => store.localPath(uri));
+  if (inPlace.every((path) => path !== undefined)) return fn(inPlace);
+  const folder = await mkdtemp(join(options.tmpDir ?? tmpdir(), "cytomesh-objects-"));
+  try {
+    const paths: string[] = [];
+    for (const [i, uri] of uris.entries()) {
+      const path = join(folder, `${i}-${localName(parseUri(uri).key)}`);
+      await store.download(uri, path, options);
+      paths.push(path);
+    }
+    return await fn(paths);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 // Readers look at the extension, so keep the name, within what a file system takes.
 function localName(key: string): string {
   const name = key.slice(key.lastIndexOf("/") + 1);

@@ -1,7 +1,7 @@
 export type { ObjectStoreErrorTag } from "./errors.ts";
 export { OBJECT_STORE_ERRORS, ObjectStoreError } from "./errors.ts";
 export type { GetJsonOptions, LocalFileOptions, PutJsonOptions } from "./helpers.ts";
-export { getJson, putJson, sha256Of, withLocalFile } from "./helpers.ts";
+export { getJson, putJson, sha256Of, withLocalFile, withLocalFiles } from "./helpers.ts";
 export { createLocalCopies, type LocalCopies } from "./local-copies.ts";
 export { createObjectStore } from "./object-store.ts";
 export type {

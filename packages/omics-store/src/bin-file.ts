@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { openAnnData } from "@cytomesh/anndata";
+import { getJson, joinUri, type ObjectStore } from "@cytomesh/object-store";
 import { z } from "zod";
 import { OmicsStoreError } from "./errors.ts";
 import type { CsrRowsLike } from "./types.ts";
@@ -33,6 +34,16 @@ export function parseBinsManifest(json: unknown, where: string): BinsManifest {
   const parsed = binsManifestSchema.safeParse(json);
   if (!parsed.success) throw new OmicsStoreError("corrupt", `${where}: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
+}
+
+/** Read the manifest of the bins from the `bins` folder of a curriculum. Throws `corrupt`, and what the store throws. */
+export async function fetchBinsManifest(
+  store: ObjectStore,
+  binsUri: string,
+  signal?: AbortSignal,
+): Promise<BinsManifest> {
+  const uri = joinUri(binsUri, "manifest.json");
+  return parseBinsManifest(await getJson(store, uri, signal === undefined ? {} : { signal }), uri);
 }
 
 /** SHA-256 (lower-case hex) and size of a local file. */

@@ -3,6 +3,7 @@ export {
   type BinReader,
   type BinsManifest,
   binFileName,
+  fetchBinsManifest,
   hashFile,
   openBin,
   parseBinsManifest,

@@ -1,41 +1,12 @@
-/** Rows of a CSR matrix. `indices` are columns in 0..nCols−1, `data[k]` belongs to `indices[k]`; `indptr` has nRows + 1 entries. */
-export interface CsrRowsLike {
-  nRows: number;
-  nCols: number;
-  indptr: Float64Array;
-  indices: Int32Array;
-  data: Float32Array | Float64Array;
-}
+import type { Column, CsrRows } from "@cytomesh/anndata";
 
-/** int64 and uint64 columns come as Float64Array of safe integers. */
-export type NumberArray =
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | Float32Array
-  | Float64Array;
+export type { NumberArray, NumberDtype } from "@cytomesh/anndata";
 
-export type NumberDtype =
-  | "int8"
-  | "uint8"
-  | "int16"
-  | "uint16"
-  | "int32"
-  | "uint32"
-  | "int64"
-  | "uint64"
-  | "float32"
-  | "float64";
+/** Rows of a count matrix, as the AnnData reader gives them. */
+export type CsrRowsLike = CsrRows;
 
-/** One obs or var column. `mask[i] = 1` means row i is missing; categorical code −1 and string `null` mean the same. */
-export type ObsColumn =
-  | { kind: "categorical"; codes: Int32Array; categories: string[]; ordered: boolean }
-  | { kind: "string"; values: (string | null)[] }
-  | { kind: "number"; dtype: NumberDtype; values: NumberArray; mask?: Uint8Array }
-  | { kind: "boolean"; values: Uint8Array; mask?: Uint8Array };
+/** One obs or var column, as the AnnData reader gives it. */
+export type ObsColumn = Column;
 
 /** string → VARCHAR, int → BIGINT, float → DOUBLE (NaN is stored as NULL), bool → BOOLEAN. */
 export type ObsType = "string" | "int" | "float" | "bool";

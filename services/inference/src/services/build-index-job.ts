@@ -3,11 +3,10 @@ import { join } from "node:path";
 import type { Curriculum, Embedding, Model } from "@cytomesh/contracts/catalog/v1/resources";
 import { type BuildIndexSpec, DistanceMetric } from "@cytomesh/contracts/jobs/v1/specs";
 import { defineHandler, type JobContext } from "@cytomesh/jobs";
-import { joinUri } from "@cytomesh/object-store";
+import { joinUri, withLocalFiles } from "@cytomesh/object-store";
 import { readCurriculum } from "@cytomesh/omics-store";
 import { storeLayout } from "@cytomesh/service-kit";
 import type { IndexManifest, Metric } from "@cytomesh/vector-index";
-import { withLocalFiles } from "../data-manager/bins.ts";
 import { readEmbedding } from "../data-manager/embeddings.ts";
 import { publishIndex } from "../data-manager/index-files.ts";
 import { claimFolder } from "../data-manager/publish.ts";
@@ -111,17 +110,22 @@ async function buildAndPublish(
   try {
     const outDir = join(work, "index");
     const uris = bins.map((bin) => joinUri(embeddingUri, bin.file));
-    const manifest = await withLocalFiles({ ...deps, signal }, uris, (paths) => {
-      const full: BuildIndexInput = { ...input, paths, outDir };
-      return deps.pool.run<IndexManifest>("buildIndex", full, {
-        signal,
-        onProgress: ({ cells: done, message }: { cells?: number; message?: string }) =>
-          context.progress({
-            ...(done === undefined ? {} : { done }),
-            ...(message === undefined ? {} : { message }),
-          }),
-      });
-    });
+    const manifest = await withLocalFiles(
+      deps.store,
+      uris,
+      (paths) => {
+        const full: BuildIndexInput = { ...input, paths, outDir };
+        return deps.pool.run<IndexManifest>("buildIndex", full, {
+          signal,
+          onProgress: ({ cells: done, message }: { cells?: number; message?: string }) =>
+            context.progress({
+              ...(done === undefined ? {} : { done }),
+              ...(message === undefined ? {} : { message }),
+            }),
+        });
+      },
+      { signal, tmpDir: deps.tempDir },
+    );
     context.progress({ done: cells, message: "publishing" });
     return { manifest, sha256: await publishIndex(deps.store, uri, outDir, signal) };
   } finally {

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import type { Curriculum, Model } from "@cytomesh/contracts/catalog/v1/resources";
 import { ItemState } from "@cytomesh/contracts/jobs/v1/job";
 import { defineHandler, type JobContext } from "@cytomesh/jobs";
-import { joinUri } from "@cytomesh/object-store";
+import { joinUri, withLocalFile } from "@cytomesh/object-store";
 import type { BinsManifest } from "@cytomesh/omics-store";
 import { storeLayout } from "@cytomesh/service-kit";
-import { readBinsManifest, withLocalFiles } from "../data-manager/bins.ts";
+import { readBinsManifest } from "../data-manager/bins.ts";
 import { claimFolder, publishManifest } from "../data-manager/publish.ts";
 import { InferenceError } from "../errors.ts";
 import { binKey, type EmbeddedBin, type EmbeddingManifest, embeddedBinFile } from "../schemas/embedding.ts";
@@ -150,19 +150,24 @@ async function embedOne(
   const binUri = joinUri(storeLayout(deps.storeUri).bins(bins.curriculum), bin.file);
   const outPath = join(outDir, embeddedBinFile(bin.bin));
   try {
-    const record = await withLocalFiles({ ...deps, signal }, [binUri], ([path]) => {
-      const input: EmbedBinInput = {
-        model,
-        schema: schema.name,
-        schemaSha256: schema.sha256,
-        bin: { bin: bin.bin, path: path as string, sha256: bin.sha256, cells: bin.cells },
-        outPath,
-      };
-      return deps.pool.run<EmbeddedBin>("embedBin", input, {
-        signal,
-        onProgress: (message: { cells: number }) => onCells(message.cells),
-      });
-    });
+    const record = await withLocalFile(
+      deps.store,
+      binUri,
+      (path) => {
+        const input: EmbedBinInput = {
+          model,
+          schema: schema.name,
+          schemaSha256: schema.sha256,
+          bin: { bin: bin.bin, path, sha256: bin.sha256, cells: bin.cells },
+          outPath,
+        };
+        return deps.pool.run<EmbeddedBin>("embedBin", input, {
+          signal,
+          onProgress: (message: { cells: number }) => onCells(message.cells),
+        });
+      },
+      { signal, tmpDir: deps.tempDir },
+    );
     await deps.store.putFile(joinUri(uri, record.file), outPath, { signal });
     await context.record({
       key: binKey(bin.bin),
