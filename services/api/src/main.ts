@@ -38,7 +38,10 @@ export async function start(options: StartOptions = {}): Promise<RunningService>
   const source = options.env ?? process.env;
   const undo: (() => Promise<void>)[] = [];
   const stop = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
+    const failures: unknown[] = [];
+    // A step that fails must not leave a database or a broker running behind it.
+    for (const step of undo.splice(0).reverse()) await step().catch((error) => failures.push(error));
+    if (failures.length > 0) throw new AggregateError(failures, "the api did not stop in order");
   };
   try {
     // 1. Settings.
@@ -131,11 +134,12 @@ export async function start(options: StartOptions = {}): Promise<RunningService>
       async stop() {
         serving = false;
         hosted.setServing(false);
+        parts.controlPlane.endWatches();
         await stop();
       },
     };
   } catch (error) {
-    await stop();
+    await stop().catch(() => undefined);
     throw error;
   }
 }

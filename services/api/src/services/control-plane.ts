@@ -34,6 +34,8 @@ export interface ControlPlane {
   readonly reconciler: Reconciler;
   /** Starts the dispatcher and the reconciler. */
   start(): void;
+  /** Ends every watch, now and from now on, as `unavailable`: watchers go on at another replica instead of holding up the stop. */
+  endWatches(): void;
   /** Stops both after what they are at. The database stays open. */
   stop(): Promise<void>;
 }
@@ -44,6 +46,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const store = createJobStore(database.kysely, clock);
   const context: JobContext = { store, clock, random, settings };
   const changes = createChangeFeed(database.notifications);
+  const closing = new AbortController();
   const dispatcher = createDispatcher({
     outbox: createOutbox(database.kysely),
     notifications: database.notifications,
@@ -55,7 +58,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     ...(deps.lostMessageAfterMs === undefined ? {} : { lostAfterMs: deps.lostMessageAfterMs }),
   });
   return {
-    jobs: createJobs({ store, changes, clock, random, settings }),
+    jobs: createJobs({ store, changes, clock, random, settings, closing: closing.signal }),
     catalog: createCatalog({ store: createCatalogStore(database.kysely, clock), layout, clock }),
     dispatcher,
     reconciler,
@@ -63,7 +66,9 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       reconciler.start();
       dispatcher.start();
     },
+    endWatches: () => closing.abort(),
     async stop() {
+      closing.abort();
       await Promise.all([dispatcher.stop(), reconciler.stop()]);
     },
   };

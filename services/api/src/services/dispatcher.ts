@@ -73,7 +73,10 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
 
   const untilDue = async () => {
     const due = await outbox.nextDueAt();
-    return due === undefined ? pollMs : Math.min(pollMs, Math.max(10, due.getTime() - clock().getTime()));
+    if (due === undefined) return pollMs;
+    const inMs = due.getTime() - clock().getTime();
+    // Due and still there after a drain: another replica is at it, and asking again at once would only load the database.
+    return Math.min(pollMs, inMs > 0 ? Math.max(10, inMs) : FIRST_BACKOFF_MS);
   };
 
   const loop = async () => {

@@ -28,8 +28,8 @@ export interface Reconciled {
 export interface Reconciler {
   start(): void;
   stop(): Promise<void>;
-  /** One look now. */
-  reconcile(options?: { readonly lostAfterMs?: number }): Promise<Reconciled>;
+  /** One look now. `leases: false` leaves silent workers alone. */
+  reconcile(options?: { readonly lostAfterMs?: number; readonly leases?: boolean }): Promise<Reconciled>;
 }
 
 export function createReconciler(deps: ReconcilerDeps): Reconciler {
@@ -53,9 +53,10 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     return mended;
   };
 
-  const reconcile = async (options: { readonly lostAfterMs?: number } = {}): Promise<Reconciled> => {
+  const reconcile: Reconciler["reconcile"] = async (options = {}) => {
     const now = context.clock();
-    const workersLost = await mend(await store.expiredLeases(now, BATCH), async (tx, job) => {
+    const expired = options.leases === false ? [] : await store.expiredLeases(now, BATCH);
+    const workersLost = await mend(expired, async (tx, job) => {
       if (!leaseExpired(job, context.clock())) return false;
       await loseWorker(tx, context, job);
       return true;
@@ -83,10 +84,16 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   let wake = () => {};
   let running: Promise<void> | undefined;
   const loop = async () => {
+    // No heartbeat could be heard while this process or the database was away: workers get a moment to be heard first. They beat at
+    // least every third of a lease.
+    const moment = context.settings.leaseDurationMs / 2;
+    let heardSince = performance.now();
     for (let first = true; !stopping; first = false) {
       try {
-        await reconcile(first && deps.volatileBus ? { lostAfterMs: 0 } : {});
+        const leases = performance.now() - heardSince >= moment;
+        await reconcile({ leases, ...(first && deps.volatileBus ? { lostAfterMs: 0 } : {}) });
       } catch (error) {
+        heardSince = performance.now();
         logger.warn({ err: error }, "reconciling failed; trying again");
       }
       if (stopping) return;

@@ -59,7 +59,7 @@ export interface Jobs {
     pageToken: string;
     states: readonly ItemStateName[];
   }): Promise<Page<ItemRecord>>;
-  /** The job now and after changes until it has ended. Ends early, without error, when `signal` aborts. */
+  /** The job now and after changes until it has ended. Ends early, without error, when `signal` aborts. Throws `unavailable` when the service stops. */
   watch(id: string, signal: AbortSignal): AsyncIterable<JobRecord>;
   cancel(id: string): Promise<JobRecord>;
   startAttempt(
@@ -81,6 +81,8 @@ export interface JobsDeps {
   readonly clock?: Clock;
   readonly random?: RandomBytes;
   readonly settings?: Partial<JobSettings>;
+  /** Aborts when the service stops: watches end then. */
+  readonly closing?: AbortSignal;
 }
 
 export function createJobs(deps: JobsDeps): Jobs {
@@ -95,7 +97,7 @@ export function createJobs(deps: JobsDeps): Jobs {
     get: (id) => getJob(context, id),
     list: (request) => listJobs(context, request),
     listItems: (request) => listJobItems(context, request),
-    watch: (id, signal) => watchJob(context, deps.changes, id, signal),
+    watch: (id, signal) => watchJob(context, deps.changes, id, signal, deps.closing),
     cancel: (id) => cancelJob(context, id),
     startAttempt: (id, worker) => startAttempt(context, id, worker),
     heartbeat: (id, lease, progress) => heartbeat(context, id, lease, progress),
