@@ -5,7 +5,7 @@ import { type Column, openAnnData, writeH5ad } from "@cytomesh/anndata";
 import { openIngest, readObs } from "@cytomesh/omics-store";
 import type { ConvertOptions } from "../schemas/plan.ts";
 import { type FileInput, type MatrixInput, writeLayout } from "../testing/h5ad.ts";
-import { makeWorld, readBack } from "../testing/world.ts";
+import { makeWorld, pool, readBack } from "../testing/world.ts";
 import { convertFile } from "./convert-file.ts";
 import { planObs } from "./obs-columns.ts";
 import { planFile } from "./plan-file.ts";
@@ -15,7 +15,10 @@ let made = 0;
 before(async () => {
   world = await makeWorld();
 });
-after(() => world?.close());
+after(async () => {
+  await pool.close();
+  await world?.close();
+});
 
 const defaults: ConvertOptions = {
   obsMapping: {},

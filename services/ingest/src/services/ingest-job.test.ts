@@ -14,7 +14,7 @@ import { attempt, type JobRun, newJobRun } from "@cytomesh/jobs/testing";
 import { toUri } from "@cytomesh/object-store";
 import { openIngest } from "@cytomesh/omics-store";
 import { writeLayout } from "../testing/h5ad.ts";
-import { makeWorld, readBack } from "../testing/world.ts";
+import { makeWorld, pool, readBack } from "../testing/world.ts";
 import type { IngestDeps } from "./ingest-file.ts";
 import { ingestHandler } from "./ingest-job.ts";
 import { inspectFile } from "./inspect-file.ts";
@@ -37,6 +37,7 @@ before(async () => {
   files = await freshWorld();
 });
 after(async () => {
+  await pool.close();
   for (const world of worlds) await world.close();
 });
 

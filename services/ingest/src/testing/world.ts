@@ -3,34 +3,12 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { createObjectStore, toUri } from "@cytomesh/object-store";
 import { extractBins, type ObsColumn, prepareCurriculum, readIngestFeatures } from "@cytomesh/omics-store";
-import type { TaskPool } from "@cytomesh/service-kit";
-import { convertFile } from "../services/convert-file.ts";
+import { createTaskPool } from "@cytomesh/service-kit";
 import type { IngestDeps } from "../services/ingest-file.ts";
-import { describeFile } from "../services/inspect.ts";
-import { planFile } from "../services/plan-file.ts";
 import { fakeCatalog } from "./fake-catalog.ts";
 
-/** The tasks of the service in this thread: threads of their own would only slow the tests down. */
-const pool: TaskPool = {
-  threads: 1,
-  async run(name, input, { signal = new AbortController().signal, onProgress } = {}) {
-    signal.throwIfAborted();
-    const context = {
-      signal,
-      progress: (message: unknown) => onProgress?.(message as never),
-      breathe: async () => signal.throwIfAborted(),
-    };
-    const tasks: Record<string, (one: never) => Promise<unknown>> = {
-      plan: ({ path, options }: { path: string; options: never }) => planFile(path, options),
-      convert: (request: never) => convertFile(request, context),
-      describe: ({ path }: { path: string }) => describeFile(path),
-    };
-    const task = tasks[name];
-    if (task === undefined) throw new Error(`there is no task ${name}`);
-    return (await task(input as never)) as never;
-  },
-  close: async () => undefined,
-};
+/** The threads of all worlds of a test file; close them after its tests. */
+export const pool = createTaskPool(new URL("../services/tasks.ts", import.meta.url), { threads: 1 });
 
 /** A store, a catalog and a place for files. */
 export async function makeWorld() {
