@@ -12,23 +12,16 @@ import {
   readFeatures,
 } from "@cytomesh/omics-store";
 import { storeLayout } from "@cytomesh/service-kit";
+import { type BinEntry, type BinRecords, binRecords } from "../data-manager/bin-records.ts";
 import { ExtractError } from "../errors.ts";
 import type { ExtractDeps } from "./deps.ts";
 import type { ExtractInput, WrittenBin } from "./extract-task.ts";
 import { ingestDirs } from "./ingest-dirs.ts";
 
-/** What is kept about a bin: enough to check it and to skip it. */
-interface BinRecord {
-  readonly bin: number;
-  readonly cells: number;
-  readonly nnz: number;
-  readonly bytes: number;
-  readonly sha256: string;
-}
-
 /**
- * Write the bins of a prepared curriculum. Each bin is an item; those recorded and still in the store are skipped. When every bin of the
- * curriculum is there, the list of bins with checksums is published and the curriculum becomes EXTRACTED.
+ * Write the bins of a prepared curriculum. Each bin is an item. Bins that are there are skipped, unless a spec names them and this job has
+ * not written them yet: naming a bin repairs it. When every bin of the curriculum is there, whichever jobs wrote them, the list of bins
+ * with checksums is published and the curriculum becomes EXTRACTED.
  */
 export function extractHandler(deps: ExtractDeps) {
   return defineHandler("extract", async (context) => {
@@ -42,12 +35,12 @@ export function extractHandler(deps: ExtractDeps) {
     const manifest = await readCurriculum(curriculumDir);
     const bins = chooseBins(manifest, spec.bins);
     context.expectItems(bins.length);
-    const present = await alreadyWritten(deps, context, curriculum.name);
-    const todo = bins.filter((bin) => !present.has(bin));
-    const cellsOf = new Map(manifest.bins.map((bin) => [bin.bin, bin.cells]));
-    const count = (list: readonly number[]) => list.reduce((sum, bin) => sum + (cellsOf.get(bin) ?? 0), 0);
-    const total = count(bins);
-    const doneBefore = total - count(todo);
+    const records = binRecords(deps.store, deps.storeUri, curriculum, signal);
+    const present = await records.all();
+    const mine = (bin: number) => context.items.get(itemKey(bin))?.state === ItemState.SUCCEEDED;
+    const todo = bins.filter((bin) => !present.has(bin) || (spec.bins.length > 0 && !mine(bin)));
+    const total = cellsOf(manifest, bins);
+    const doneBefore = total - cellsOf(manifest, todo);
     context.progress({
       unit: "cells",
       total,
@@ -59,18 +52,27 @@ export function extractHandler(deps: ExtractDeps) {
       curriculumDir,
       dirs,
       todo,
+      records,
       onCells: (cells) => context.progress({ done: Math.min(total, doneBefore + cells) }),
     });
-    const all = new Map([...present, ...written.map((bin) => [bin.bin, bin] as const)]);
-    if (all.size === manifest.bins.length)
-      await finish(deps, curriculum, manifest, [...all.values()], context.job.id);
+    // Looked at again, as another job may have written the rest meanwhile.
+    const all = await records.all();
+    if (manifest.bins.every(({ bin }) => all.has(bin)))
+      await finish(deps, curriculum, manifest, all, context.job.id);
     return {
       curriculum: curriculum.name,
-      binsWritten: written.length,
-      binsPresent: present.size,
+      binsWritten: written,
+      binsPresent: bins.length - written,
       cells: BigInt(total),
     };
   });
+}
+
+const itemKey = (bin: number): string => `bin-${String(bin).padStart(6, "0")}`;
+
+function cellsOf(manifest: CurriculumManifest, bins: readonly number[]): number {
+  const cells = new Map(manifest.bins.map((bin) => [bin.bin, bin.cells]));
+  return bins.reduce((sum, bin) => sum + (cells.get(bin) ?? 0), 0);
 }
 
 function chooseBins(manifest: CurriculumManifest, wanted: readonly number[]): number[] {
@@ -84,101 +86,82 @@ function chooseBins(manifest: CurriculumManifest, wanted: readonly number[]): nu
   return wanted.length > 0 ? [...new Set(wanted)].sort((a, b) => a - b) : [...known];
 }
 
-async function alreadyWritten(
-  deps: ExtractDeps,
-  context: JobContext<"extract">,
-  curriculum: string,
-): Promise<Map<number, BinRecord>> {
-  const layout = storeLayout(deps.storeUri);
-  const present = new Map<number, BinRecord>();
-  for (const item of context.items.values()) {
-    if (item.state !== ItemState.SUCCEEDED) continue;
-    const record = JSON.parse(Buffer.from(item.checkpoint).toString("utf8")) as BinRecord;
-    const stored = await deps.store.head(joinUri(layout.bins(curriculum), binFileName(record.bin)), {
-      signal: context.signal,
-    });
-    if (stored?.size === record.bytes) present.set(record.bin, record);
-  }
-  return present;
-}
-
 interface WriteOptions {
   readonly curriculum: Curriculum;
   readonly curriculumDir: string;
   readonly dirs: string[];
   readonly todo: readonly number[];
+  readonly records: BinRecords;
   onCells(cells: number): void;
 }
 
+/** Write bins in the threads and upload each when it is there. Returns how many. */
 async function writeBins(
   deps: ExtractDeps,
   context: JobContext<"extract">,
   o: WriteOptions,
-): Promise<BinRecord[]> {
-  if (o.todo.length === 0) return [];
+): Promise<number> {
+  if (o.todo.length === 0) return 0;
   const features = await readFeatures(o.curriculumDir);
   const outDir = await mkdtemp(join(deps.tempDir, "extract-"));
-  const records: BinRecord[] = [];
   const uploads: Promise<void>[] = [];
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
   const cells = new Map<number, number>();
-  const keep = async (bin: WrittenBin) => {
-    const { path, ...record } = bin;
-    await deps.store.putFile(
-      joinUri(storeLayout(deps.storeUri).bins(o.curriculum.name), binFileName(bin.bin)),
-      path,
-      { signal },
-    );
-    await unlink(path);
-    await context.record({
-      key: `bin-${String(bin.bin).padStart(6, "0")}`,
-      outcome: "succeeded",
-      checkpoint: Buffer.from(JSON.stringify(record)),
+  const shares = share(o.todo, Math.min(deps.pool.threads, o.todo.length));
+  const one = (bins: number[], thread: number) => {
+    const { name, manifestSha256, seed } = o.curriculum;
+    const input: ExtractInput = {
+      ingestDirs: o.dirs,
+      curriculumDir: o.curriculumDir,
+      features,
+      bins,
+      outDir,
+      memoryBytes: Math.floor(deps.memoryBytes / shares.length),
+      lineage: { curriculum: name, manifestSha256, seed: Number(seed) },
+    };
+    return deps.pool.run("extract", input, {
+      signal,
+      onProgress: (message: { bin?: WrittenBin; cells?: number }) => {
+        if (message.bin !== undefined)
+          uploads.push(
+            keepBin(deps, context, o, message.bin, signal).catch((error) => void failed.abort(error)),
+          );
+        if (message.cells !== undefined) {
+          cells.set(thread, message.cells);
+          o.onCells([...cells.values()].reduce((sum, count) => sum + count, 0));
+        }
+      },
     });
-    records.push(record);
   };
   try {
-    const shares = share(o.todo, Math.min(deps.pool.threads, o.todo.length));
-    await Promise.all(
-      shares.map((bins, thread) => {
-        const input: ExtractInput = {
-          ingestDirs: o.dirs,
-          curriculumDir: o.curriculumDir,
-          features,
-          bins,
-          outDir,
-          memoryBytes: Math.floor(deps.memoryBytes / shares.length),
-          lineage: {
-            curriculum: o.curriculum.name,
-            manifestSha256: o.curriculum.manifestSha256,
-            seed: Number(o.curriculum.seed),
-          },
-        };
-        return deps.pool.run("extract", input, {
-          signal,
-          onProgress: (message: { bin?: WrittenBin; cells?: number }) => {
-            if (message.bin !== undefined)
-              uploads.push(keep(message.bin).catch((error) => void failed.abort(error)));
-            if (message.cells !== undefined) {
-              cells.set(thread, message.cells);
-              o.onCells([...cells.values()].reduce((sum, one) => sum + one, 0));
-            }
-          },
-        });
-      }),
-    ).catch((error) => {
+    await Promise.all(shares.map(one)).catch((error) => {
       if (!failed.signal.aborted) failed.abort(error);
       // The first failure is the cause; what the others report is the echo of its abort.
       throw failed.signal.reason;
     });
     await Promise.all(uploads);
     signal.throwIfAborted();
-    return records;
+    return uploads.length;
   } finally {
     await Promise.allSettled(uploads);
     await rm(outDir, { recursive: true, force: true });
   }
+}
+
+/** Upload a bin, note it, and forget the local file. */
+async function keepBin(
+  deps: ExtractDeps,
+  context: JobContext<"extract">,
+  { curriculum, records }: WriteOptions,
+  { path, ...written }: WrittenBin,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = binFileName(written.bin);
+  await deps.store.putFile(joinUri(storeLayout(deps.storeUri).bins(curriculum.name), file), path, { signal });
+  await unlink(path);
+  await records.put({ ...written, file });
+  await context.record({ key: itemKey(written.bin), outcome: "succeeded" });
 }
 
 /** Contiguous shares of about equal size, one per thread; each reads the store once per group of bins that fits its memory. */
@@ -192,23 +175,15 @@ async function finish(
   deps: ExtractDeps,
   curriculum: Curriculum,
   manifest: CurriculumManifest,
-  records: readonly BinRecord[],
+  entries: ReadonlyMap<number, BinEntry>,
   jobId: string,
 ): Promise<void> {
-  const bins = [...records].sort((a, b) => a.bin - b.bin);
   const published: BinsManifest = {
     version: 1,
     curriculum: curriculum.name,
     curriculumManifestSha256: curriculum.manifestSha256,
     cells: manifest.cells,
-    bins: bins.map(({ bin, cells, nnz, bytes, sha256 }) => ({
-      bin,
-      file: binFileName(bin),
-      cells,
-      nnz,
-      bytes,
-      sha256,
-    })),
+    bins: [...entries.values()].sort((a, b) => a.bin - b.bin),
   };
   await putJson(
     deps.store,

@@ -18,56 +18,24 @@ const defaultBinSize = 10_000;
 /** Columns of the warehouse that every bin carries: where a cell came from, and its total counts for normalisation. */
 const alwaysCarried = ["original_cell_id", "ingest_id", "n_counts"];
 
-/** Prepare a curriculum: freeze the ingests → feature schema → rank and cut → publish → register. */
+/** Prepare a curriculum: freeze the ingests → features → rank and cut → feature schema → publish → register. */
 export function prepareHandler(deps: ExtractDeps) {
   return defineHandler("prepare", async (context) => {
     const { spec, signal } = context;
-    const layout = storeLayout(deps.storeUri);
     const ids = await chooseIngests(deps, context);
     const dirs = await ingestDirs(deps, spec.dataset, ids, signal);
-    const { schema, features } = await chooseFeatures(deps, context, dirs);
+    const features = await chooseFeatures(deps, context, dirs);
     context.progress({ message: `ranking cells of ${ids.length} ingest(s)`, unit: "cells" });
     const outDir = await mkdtemp(join(deps.tempDir, "prepare-"));
     try {
       const input: PrepareInput = {
         ingestDirs: dirs,
         outDir: join(outDir, "curriculum"),
-        request: {
-          filters: spec.filters ?? {},
-          features,
-          binSize: spec.binSize === 0 ? defaultBinSize : spec.binSize,
-          binKeys: spec.binKeys,
-          seed: Number(spec.seed),
-          obsColumns: [
-            ...new Set([
-              ...alwaysCarried,
-              ...(spec.obsColumns.length > 0 ? spec.obsColumns : await sharedColumns(dirs)),
-            ]),
-          ],
-        },
+        request: await requestOf(context, features, dirs),
       };
       const manifest = await deps.pool.run<CurriculumManifest>("prepare", input, { signal });
       context.progress({ done: manifest.cells, total: manifest.cells, message: "publishing" });
-      const uri = layout.curriculum(spec.curriculum);
-      const sha256 = await publishCurriculum(deps.store, uri, input.outDir, signal);
-      await deps.catalog.registerCurriculum({
-        name: spec.curriculum,
-        dataset: spec.dataset,
-        state: CurriculumState.PREPARED,
-        featureSchema: schema,
-        uri,
-        manifestSha256: sha256,
-        cells: BigInt(manifest.cells),
-        bins: manifest.bins.length,
-        lastBinCells: manifest.lastBinCells,
-        binSize: manifest.binSize,
-        seed: spec.seed,
-        ...(spec.filters === undefined ? {} : { filters: spec.filters }),
-        obsColumns: manifest.obsColumns.map((column) => column.name),
-        binKeys: manifest.binKeys,
-        ingestIds: manifest.ingests.map((ingest) => ingest.ingestId),
-        jobId: context.job.id,
-      });
+      await publish(deps, context, { manifest, features, localDir: input.outDir });
       return {
         curriculum: spec.curriculum,
         cells: BigInt(manifest.cells),
@@ -78,6 +46,54 @@ export function prepareHandler(deps: ExtractDeps) {
     } finally {
       await rm(outDir, { recursive: true, force: true });
     }
+  });
+}
+
+async function requestOf(
+  { spec }: JobContext<"prepare">,
+  features: string[],
+  dirs: readonly string[],
+): Promise<PrepareInput["request"]> {
+  const columns = spec.obsColumns.length > 0 ? spec.obsColumns : await sharedColumns(dirs);
+  return {
+    filters: spec.filters ?? {},
+    features,
+    binSize: spec.binSize === 0 ? defaultBinSize : spec.binSize,
+    binKeys: spec.binKeys,
+    seed: Number(spec.seed),
+    obsColumns: [...new Set([...alwaysCarried, ...columns])],
+  };
+}
+
+/** Everything that others see, once nothing can go wrong with the request any more: a wrong one leaves no feature schema behind. */
+async function publish(
+  deps: ExtractDeps,
+  context: JobContext<"prepare">,
+  made: { manifest: CurriculumManifest; features: string[]; localDir: string },
+): Promise<void> {
+  const { spec, signal, job } = context;
+  const { manifest } = made;
+  const derived = spec.featureSchema === "";
+  if (derived) await deps.catalog.createFeatureSchema(spec.curriculum, made.features);
+  const uri = storeLayout(deps.storeUri).curriculum(spec.curriculum);
+  const manifestSha256 = await publishCurriculum(deps.store, uri, made.localDir, signal);
+  await deps.catalog.registerCurriculum({
+    name: spec.curriculum,
+    dataset: spec.dataset,
+    state: CurriculumState.PREPARED,
+    featureSchema: derived ? spec.curriculum : spec.featureSchema,
+    uri,
+    manifestSha256,
+    cells: BigInt(manifest.cells),
+    bins: manifest.bins.length,
+    lastBinCells: manifest.lastBinCells,
+    binSize: manifest.binSize,
+    seed: spec.seed,
+    ...(spec.filters === undefined ? {} : { filters: spec.filters }),
+    obsColumns: manifest.obsColumns.map((column) => column.name),
+    binKeys: manifest.binKeys,
+    ingestIds: manifest.ingests.map((ingest) => ingest.ingestId),
+    jobId: job.id,
   });
 }
 
@@ -92,15 +108,16 @@ async function chooseIngests(deps: ExtractDeps, context: JobContext<"prepare">):
   return frozenIngests(deps.store, storeLayout(deps.storeUri).scratch(context.job.id), current);
 }
 
-async function chooseFeatures(deps: ExtractDeps, context: JobContext<"prepare">, dirs: readonly string[]) {
-  const { spec, signal } = context;
-  if (spec.featureSchema !== "")
-    return { schema: spec.featureSchema, features: await deps.catalog.featureIds(spec.featureSchema) };
+/** The genes of the named schema, else those derived from the ingests. */
+async function chooseFeatures(
+  deps: ExtractDeps,
+  { spec, signal, progress }: JobContext<"prepare">,
+  dirs: readonly string[],
+): Promise<string[]> {
+  if (spec.featureSchema !== "") return deps.catalog.featureIds(spec.featureSchema);
   const mode = spec.deriveFeatures === FeatureDerivation.INTERSECTION ? "intersection" : "union";
-  context.progress({ message: `${mode} of the features of ${dirs.length} ingest(s)` });
-  const features = await deriveFeatures(dirs, mode, signal);
-  await deps.catalog.createFeatureSchema(spec.curriculum, features);
-  return { schema: spec.curriculum, features };
+  progress({ message: `${mode} of the features of ${dirs.length} ingest(s)` });
+  return deriveFeatures(dirs, mode, signal);
 }
 
 /** Obs columns that every ingest has. */

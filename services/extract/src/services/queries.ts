@@ -28,7 +28,7 @@ export async function listValues(
   if (limit < 1 || limit > 2_000)
     throw new ExtractError("invalid-request", `limit must be 1 to 2000, found ${limit}`);
   const dirs = await datasetDirs(deps, request.dataset, signal);
-  return distinctValues(dirs, request.column, request.prefix, limit);
+  return distinctValues(dirs, request.column, request.prefix, limit, { signal });
 }
 
 /** Obs of cells in the order asked; a value that is missing is null. */
