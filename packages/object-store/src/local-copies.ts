@@ -1,11 +1,14 @@
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, stat, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { ObjectStoreError } from "./errors.ts";
+import { sweepTemps } from "./file-atomic.ts";
 import type { ObjectStore } from "./types.ts";
 import { joinUri } from "./uri.ts";
 
 /**
  * Local copies of folders in the store, for readers that need paths. A `file://` folder is used in place; a remote one is downloaded once
- * and kept, which is safe because ingests and curricula never change once their manifest exists.
+ * and kept, which is safe because ingests and curricula never change once their manifest exists. Processes may share a cache: every file
+ * is written whole or not at all and never taken away, so that one that was interrupted is gone on with.
  */
 export interface LocalCopies {
   /** Path of the folder. `files` narrows what is downloaded; unset: everything below the folder. */
@@ -16,22 +19,43 @@ export interface LocalCopies {
   ): Promise<string>;
 }
 
+/** A download with those who wait for it. */
+interface Download {
+  readonly path: Promise<string>;
+  readonly controller: AbortController;
+  waiting: number;
+}
+
 /** Keep local copies below `cacheDir`. */
 export function createLocalCopies(store: ObjectStore, cacheDir: string): LocalCopies {
-  const underWay = new Map<string, Promise<string>>();
+  const underWay = new Map<string, Download>();
   return {
-    folder(uri, key, options) {
+    async folder(uri, key, { signal, files }) {
       const local = store.localPath(uri);
-      if (local !== undefined) return Promise.resolve(local);
+      if (local !== undefined) return local;
       const target = join(cacheDir, key);
-      // One download for all who ask; whoever gives up stops waiting and leaves it to the others.
-      let running = underWay.get(target);
-      if (running === undefined) {
-        running = fetchFolder(store, uri, target, options.files).finally(() => underWay.delete(target));
-        running.catch(() => undefined);
-        underWay.set(target, running);
+      const id = JSON.stringify([target, files]);
+      // One download for all who ask; whoever gives up leaves it to the others, and the last one ends it.
+      let download = underWay.get(id);
+      if (download === undefined) {
+        const controller = new AbortController();
+        const path = fetchFolder(store, uri, target, files, controller.signal).finally(() => {
+          if (underWay.get(id) === download) underWay.delete(id);
+        });
+        path.catch(() => undefined);
+        download = { path, controller, waiting: 0 };
+        underWay.set(id, download);
       }
-      return unlessAborted(running, options.signal);
+      download.waiting += 1;
+      try {
+        return await unlessAborted(download.path, signal);
+      } finally {
+        download.waiting -= 1;
+        if (download.waiting === 0) {
+          underWay.delete(id);
+          download.controller.abort(new Error("nobody waits for this download any more"));
+        }
+      }
     },
   };
 }
@@ -41,25 +65,27 @@ async function fetchFolder(
   uri: string,
   target: string,
   files: readonly string[] | undefined,
+  signal: AbortSignal,
 ): Promise<string> {
   const marker = join(target, ".complete");
   if (await exists(marker)) return target;
-  const partial = `${target}.partial-${process.pid}`;
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
+  await sweepTemps(target);
   const prefix = `${uri.replace(/\/$/, "")}/`;
   const names: string[] = [];
   if (files !== undefined) names.push(...files);
-  else for await (const { uri: one } of store.list(prefix)) names.push(one.slice(prefix.length));
+  else for await (const { uri: one } of store.list(prefix, { signal })) names.push(one.slice(prefix.length));
   for (const name of names) {
-    const path = join(partial, name);
+    const path = join(target, name);
+    if (relative(target, path).startsWith(".."))
+      throw new ObjectStoreError("invalid-uri", `${prefix}${name} lies outside of its folder.`, { uri });
+    if (await exists(path)) continue;
     await mkdir(dirname(path), { recursive: true });
-    await store.download(joinUri(prefix, name), path);
+    await store.download(joinUri(prefix, name), path, { signal });
   }
-  await mkdir(dirname(target), { recursive: true });
-  await rm(target, { recursive: true, force: true });
-  await rename(partial, target);
-  await (await open(marker, "w")).close();
+  if (files === undefined) {
+    await mkdir(target, { recursive: true });
+    await writeFile(marker, "");
+  }
   return target;
 }
 
