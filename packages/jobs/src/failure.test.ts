@@ -31,6 +31,16 @@ test("errors of the mesh are retried by their gRPC code", () => {
   assert.equal(describeFailure(tagged("not-anndata", "invalid_argument")).reason, "not-anndata");
 });
 
+test("an error that says that it may pass is retried whatever its code", () => {
+  const damaged = Object.assign(tagged("corrupt-transfer", "data_loss"), { retryable: true });
+  assert.equal(describeFailure(damaged).retryable, true);
+  assert.equal(
+    describeFailure(Object.assign(tagged("storage-full", "resource_exhausted"), { retryable: false }))
+      .retryable,
+    true,
+  );
+});
+
 test("an error of another service keeps its tag, or else its code, and its message without the code", () => {
   const far = toConnectError(tagged("no-such-dataset", "not_found"));
   assert.deepEqual(describeFailure(far), {

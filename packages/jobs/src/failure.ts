@@ -96,10 +96,12 @@ export function describeFailure(error: unknown): Failure {
   if (isTaggedError(error)) {
     const tooLarge =
       error.grpcCode === "resource_exhausted" && isTooLarge(error.tag, error.message, error.httpStatus);
+    const passes = transientCodes.has(error.grpcCode);
     return {
       reason: error.tag.replaceAll("_", "-"),
       message: error.message,
-      retryable: transientCodes.has(error.grpcCode) && !tooLarge,
+      // An error class may know better: a transfer that arrived damaged is data_loss, and may be repeated.
+      retryable: (error as { retryable?: unknown }).retryable === true || (passes && !tooLarge),
     };
   }
   if (error instanceof Error) {
