@@ -92,6 +92,7 @@ export async function buildApi(context: ApiContext): Promise<ApiParts> {
   const controlPlane = createControlPlane({
     database,
     publisher: bus,
+    clock: database.clock,
     layout: storeLayout(context.storeUri),
     logger,
     volatileBus: bus.kind === "in-process",

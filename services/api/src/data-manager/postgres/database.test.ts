@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sql } from "kysely";
 import pg from "pg";
+import { openDatabaseClock } from "./database-clock.ts";
 import { createTestDatabase } from "./testing.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -30,4 +31,31 @@ test("a connection that breaks in the middle of a transaction is unavailable, an
   );
   await database.ready();
   assert.equal(await inTransaction(database.kysely, async () => "works"), "works");
+});
+
+test("replicas whose machines disagree about the time agree through the database", async (t) => {
+  const { database, close } = await createTestDatabase();
+  t.after(close);
+  const { rows } = await sql<{ now: Date }>`SELECT clock_timestamp() AS now`.execute(database.kysely);
+  const apart = Math.abs(database.clock().getTime() - (rows[0]?.now as Date).getTime());
+  assert.ok(apart < 2_000, `${apart} ms apart`);
+});
+
+test("the database's clock runs between looks, and follows the server at the next one", async (t) => {
+  let server = Date.parse("2030-01-01T00:00:00Z");
+  let monotonic = 1_000;
+  const clock = await openDatabaseClock(
+    async () => {
+      monotonic += 20;
+      return new Date(server);
+    },
+    () => monotonic,
+  );
+  t.after(() => clock.stop());
+  assert.equal(clock.now().toISOString(), "2030-01-01T00:00:00.010Z");
+  monotonic += 5_000;
+  assert.equal(clock.now().toISOString(), "2030-01-01T00:00:05.010Z");
+  server += 60_000;
+  await clock.sync();
+  assert.equal(clock.now().toISOString(), "2030-01-01T00:01:00.010Z");
 });

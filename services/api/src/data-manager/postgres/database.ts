@@ -1,7 +1,8 @@
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { ApiError } from "../../errors.ts";
-import type { Logger } from "../../schemas/runtime.ts";
+import type { Clock, Logger } from "../../schemas/runtime.ts";
+import { openDatabaseClock } from "./database-clock.ts";
 import { startEmbeddedPostgres } from "./embedded.ts";
 import { migrate } from "./migrate.ts";
 import { type Notifications, openNotifications } from "./notifications.ts";
@@ -13,6 +14,8 @@ const POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
 // Longer than any statement of the control plane needs; what runs longer is stuck behind a lock that nobody gives back.
 const STATEMENT_TIMEOUT_MS = 30_000;
+// The system's default is two hours: so long a server that vanished would be taken for a quiet one.
+const KEEP_ALIVE_MS = 10_000;
 
 export interface OpenDatabaseOptions {
   /** `postgres://…` of a running server. Unset: start the embedded one under `dataDir`. */
@@ -28,6 +31,8 @@ export interface OpenDatabaseOptions {
 export interface Database {
   readonly kysely: Kysely<Tables>;
   readonly notifications: Notifications;
+  /** The server's time: the same for every replica. */
+  readonly clock: Clock;
   /** Whether the server was started by this process, or taken over from one that died. */
   readonly embedded: boolean;
   /** Resolves when a query is answered right now. Throws `unavailable`. */
@@ -74,6 +79,7 @@ export async function connectDatabase(
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     application_name: "cytomesh-api",
     types,
   });
@@ -81,16 +87,21 @@ export async function connectDatabase(
   // The pool listens to idle connections only. One that breaks inside a transaction says so between two queries, too, and an error
   // event that nobody listens to ends the process; the next query on it fails and is told apart there.
   pool.on("connect", (client) => client.on("error", () => {}));
-  try {
+  const serverNow = async () =>
+    (await pool.query<{ now: Date }>("SELECT clock_timestamp() AS now")).rows[0]?.now as Date;
+  const prepared = async () => {
     await migrateWith(pool, logger);
-  } catch (error) {
+    return await openDatabaseClock(serverNow);
+  };
+  const clock = await prepared().catch(async (error) => {
     await pool.end();
     throw error;
-  }
+  });
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const notifications = openNotifications(url, logger);
   let closing: Promise<void> | undefined;
   const close = () => {
+    clock.stop();
     closing ??= notifications
       .close()
       .then(() => kysely.destroy())
@@ -103,6 +114,7 @@ export async function connectDatabase(
   return {
     kysely,
     notifications,
+    clock: clock.now,
     embedded: stopServer !== undefined,
     ready: () => guarded(async () => void (await pool.query("SELECT 1"))),
     close,

@@ -3,6 +3,9 @@ import type { Logger } from "../../schemas/runtime.ts";
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+// Nothing is ever sent on this connection: without probes the loss of its server would go unnoticed for hours.
+const KEEP_ALIVE_MS = 10_000;
 
 /** Names of the channels. Payload of `jobs`: the job's id; of `outbox`: nothing. */
 export type Channel = "cytomesh_jobs" | "cytomesh_outbox";
@@ -46,6 +49,8 @@ export function openNotifications(url: string, logger: Logger): Notifications {
     const fresh = new pg.Client({
       connectionString: url,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       application_name: "cytomesh-listen",
     });
     client = fresh;

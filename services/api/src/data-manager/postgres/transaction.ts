@@ -7,7 +7,10 @@ const DEADLOCK = "40P01";
 const SERIALIZATION = "40001";
 // Classes of SQLSTATE that say "not now" rather than "not so": connection, resources, operator intervention.
 const AWAY = /^(08|53|57)/;
-const AWAY_NODE = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EHOSTUNREACH"]);
+const AWAY_NODE = new Set([
+  ...["ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT"],
+  ...["ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN"],
+]);
 
 function codeOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
@@ -19,7 +22,7 @@ function isAway(error: unknown): boolean {
   if (code !== undefined) return AWAY.test(code) || AWAY_NODE.has(code);
   return (
     error instanceof Error &&
-    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after/.test(
+    /Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Cannot use a pool after/.test(
       error.message,
     )
   );
