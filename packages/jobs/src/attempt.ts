@@ -120,7 +120,8 @@ async function reportFailure(
   }
   const failure = describeFailure(error);
   const partial = error instanceof JobFailure ? error.partialResult : undefined;
-  log.warn({ err: error, reason: failure.reason, retryable: failure.retryable }, "attempt failed");
+  // The reason of a failure that would repeat says it all; where one may pass, somebody will want the stack.
+  log.warn({ ...failure, ...(failure.retryable ? { err: error } : {}) }, "attempt failed");
   const outcome: EndInit["outcome"] = { case: "error", value: failure };
   const whole: EndInit =
     partial === undefined ? { outcome } : { outcome, partialResult: resultOf(options.handler.kind, partial) };

@@ -42,8 +42,33 @@ export function createLogger(
         ],
         censor: "[redacted]",
       },
-      serializers: { err: pino.stdSerializers.errWithCause },
+      serializers: { err: describeError },
     },
     destination ?? pino.destination({ dest: 2, sync: true }),
   );
+}
+
+/** Causes followed at most; a longer chain tells nothing more. */
+const maxCauses = 4;
+
+/**
+ * An error as a log line keeps it: kind, message, tag or code, stack, and the chain of causes in short. Other fields stay out: wire errors carry
+ * kilobytes of encoded metadata, and a field may hold what must not be logged.
+ */
+export function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { tag, code } = error as { tag?: unknown; code?: unknown };
+  const causes: string[] = [];
+  for (let cause = error.cause; cause !== undefined && cause !== null && causes.length < maxCauses; ) {
+    causes.push(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause));
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  return {
+    type: error.name,
+    message: error.message,
+    ...(tag === undefined ? {} : { tag }),
+    ...(code === undefined ? {} : { code }),
+    stack: error.stack,
+    ...(causes.length > 0 ? { causes } : {}),
+  };
 }
