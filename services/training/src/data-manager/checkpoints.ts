@@ -3,8 +3,10 @@ import { storeLayout } from "@cytomesh/service-kit";
 
 /** Statistics of shards, kept in the store while a job runs so that another attempt goes on from them. */
 export interface Checkpoints {
-  get(name: string): Promise<Uint8Array | undefined>;
-  put(name: string, bytes: Uint8Array): Promise<void>;
+  /** Fetch one to a local path; false when there is none. */
+  fetch(name: string, path: string): Promise<boolean>;
+  /** Keep a local file. */
+  put(name: string, path: string): Promise<void>;
   /** Remove them all: the model is registered. */
   clear(): Promise<void>;
 }
@@ -18,12 +20,14 @@ export function jobCheckpoints(
 ): Checkpoints {
   const root = storeLayout(storeUri).scratch(jobId);
   return {
-    async get(name) {
+    async fetch(name, path) {
       const uri = joinUri(root, name);
-      return (await store.head(uri, { signal })) === undefined ? undefined : store.get(uri, { signal });
+      if ((await store.head(uri, { signal })) === undefined) return false;
+      await store.download(uri, path, { signal });
+      return true;
     },
-    async put(name, bytes) {
-      await store.put(joinUri(root, name), bytes, { signal });
+    async put(name, path) {
+      await store.putFile(joinUri(root, name), path, { signal });
     },
     async clear() {
       const uris: string[] = [];

@@ -1,3 +1,4 @@
+import { readFile, writeFile } from "node:fs/promises";
 import {
   addRows,
   addRowsToGram,
@@ -27,29 +28,43 @@ export interface MomentsInput {
   readonly bins: LocalBin[];
   readonly nFeatures: number;
   readonly targetSum: number;
+  /** Local file that receives the statistics: they stay out of messages, as all shards together may be larger than memory. */
+  readonly outPath: string;
 }
 
 /** Mean and variance of the normalised counts of every gene, over the bins of a shard. */
-export async function moments(input: MomentsInput, context: TaskContext): Promise<Uint8Array> {
+export async function moments(input: MomentsInput, context: TaskContext): Promise<void> {
   const state = emptyMoments(input.nFeatures);
+  await eachBatch(input, context, (normalized) => addRows(state, normalized));
+  await writeFile(input.outPath, serializeMoments(state));
+}
+
+/** Normalised rows of the bins, batch by batch, in order. */
+async function eachBatch(
+  input: MomentsInput,
+  context: TaskContext,
+  use: (normalized: ReturnType<typeof normalizeTotal>) => void,
+): Promise<void> {
   let done = 0;
   for (const bin of input.bins) {
     using reader = await openBin(bin.path, bin.sha256, context.signal);
     for (const { start, rows } of reader.batches(batchRows)) {
       const totals = reader.totals.subarray(start, start + rows.nRows);
-      addRows(state, normalizeTotal(rows, totals, input.targetSum));
+      use(normalizeTotal(rows, totals, input.targetSum));
       done += rows.nRows;
       context.progress({ cells: done });
       await context.breathe();
     }
   }
-  return serializeMoments(state);
 }
 
 /** Merge the moments of shards, in their order, and choose the genes to fit on. */
-export function choose(input: { shards: Uint8Array[]; nTop: number }): Int32Array {
-  const merged = input.shards.map(deserializeMoments).reduce(mergeMoments);
-  const selected = selectHighlyVariable({ normalized: merged, nTop: input.nTop, method: "seurat" });
+export async function choose(input: { shards: readonly string[]; nTop: number }): Promise<Int32Array> {
+  const shards = await Promise.all(
+    input.shards.map(async (path) => deserializeMoments(await readFile(path))),
+  );
+  const normalized = shards.reduce(mergeMoments);
+  const selected = selectHighlyVariable({ normalized, nTop: input.nTop, method: "seurat" });
   if (selected.length === 0)
     throw new TrainingError(
       "no-variable-genes",
@@ -65,31 +80,23 @@ export interface GramInput extends MomentsInput {
 }
 
 /** Gram matrix of the log-normalised counts of the chosen genes, over the bins of a shard. */
-export async function gram(input: GramInput, context: TaskContext): Promise<Uint8Array> {
+export async function gram(input: GramInput, context: TaskContext): Promise<void> {
   const columnMap = new Int32Array(input.nFeatures).fill(-1);
   input.selected.forEach((column, position) => {
     columnMap[column] = position;
   });
   const state = emptyGram(input.selected.length);
-  let done = 0;
-  for (const bin of input.bins) {
-    using reader = await openBin(bin.path, bin.sha256, context.signal);
-    for (const { start, rows } of reader.batches(batchRows)) {
-      const totals = reader.totals.subarray(start, start + rows.nRows);
-      const normalized = normalizeTotal(rows, totals, input.targetSum);
-      log1pInPlace(normalized.data);
-      addRowsToGram(state, normalized, columnMap);
-      done += rows.nRows;
-      context.progress({ cells: done });
-      await context.breathe();
-    }
-  }
-  return serializeGram(state);
+  await eachBatch(input, context, (normalized) => {
+    log1pInPlace(normalized.data);
+    addRowsToGram(state, normalized, columnMap);
+  });
+  await writeFile(input.outPath, serializeGram(state));
 }
 
 /** Input of {@link fit}. */
 export interface FitInput {
-  readonly shards: Uint8Array[];
+  /** Local files with the Gram matrices. */
+  readonly shards: readonly string[];
   readonly featureIds: string[];
   readonly selected: Int32Array;
   readonly nComponents: number;
@@ -106,9 +113,10 @@ export interface FitOutput {
 }
 
 /** Merge the Gram matrices of shards, in their order, take the principal components, and write the ONNX graph. */
-export function fit(input: FitInput): FitOutput {
+export async function fit(input: FitInput): Promise<FitOutput> {
   // In place, shard after shard: one matrix in memory, and the sums are formed in the same order everywhere.
-  const state = input.shards.reduce(addSerializedGram, emptyGram(input.selected.length));
+  const state = emptyGram(input.selected.length);
+  for (const path of input.shards) addSerializedGram(state, await readFile(path));
   const pca = finalizePca(state, {
     nComponents: input.nComponents,
     scale: input.scale ? "unit-variance" : "none",

@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
+import type { Curriculum } from "@cytomesh/contracts/catalog/v1/resources";
 import { defineHandler, type JobContext } from "@cytomesh/jobs";
 import type { BinsManifest } from "@cytomesh/omics-store";
 import { storeLayout } from "@cytomesh/service-kit";
@@ -25,67 +28,67 @@ export function trainPcaHandler(deps: TrainingDeps) {
     const curriculum = await deps.catalog.curriculum(spec.curriculum);
     const manifest = await readBinsManifest(deps.store, deps.storeUri, curriculum, signal);
     const featureIds = await deps.catalog.featureIds(curriculum.featureSchema);
-    const targetSum = spec.targetSum === 0 ? defaults.targetSum : spec.targetSum;
     const nTop = Math.min(featureIds.length, spec.nTopGenes === 0 ? defaults.nTopGenes : spec.nTopGenes);
     if (nTop > deps.maxGramGenes)
       throw new TrainingError(
         "too-many-genes",
         `n_top_genes is ${nTop}, but this service fits at most ${deps.maxGramGenes} genes exactly (CYTOMESH_MAX_GRAM_GENES); fewer genes rarely change an embedding`,
       );
-    const shards = shardsOf(manifest.bins);
-    const run: Run = {
-      deps,
-      context,
-      manifest,
-      shards,
-      checkpoints: jobCheckpoints(deps.store, deps.storeUri, context.job.id, signal),
-    };
-    context.expectItems(2 * shards.length);
-    context.progress({
-      unit: "cells",
-      total: 2 * manifest.cells,
-      message: "mean and variance of every gene",
-    });
-    const common = { nFeatures: featureIds.length, targetSum };
-    const moments = await perShard<MomentsInput>(run, "moments", 0, (bins) => ({ ...common, bins }));
-    const selected = await deps.pool.run<Int32Array>("choose", { shards: moments, nTop }, { signal });
-    context.progress({ message: `covariance of ${selected.length} genes` });
-    const grams = await perShard<GramInput>(run, "gram", manifest.cells, (bins) => ({
-      ...common,
-      bins,
-      selected,
-    }));
-    context.progress({ done: 2 * manifest.cells, message: "principal components" });
-    const input: FitInput = {
-      shards: grams,
-      featureIds,
-      selected,
-      nComponents: spec.nComponents === 0 ? defaults.nComponents : spec.nComponents,
-      scale: spec.scale,
-      targetSum,
-      metadata: {
-        curriculum: curriculum.name,
-        curriculum_manifest_sha256: curriculum.manifestSha256,
-        feature_schema: curriculum.featureSchema,
-      },
-    };
-    const fitted = await deps.pool.run<FitOutput>("fit", input, {
-      signal,
-      // Moved, not copied: together they are the largest thing a training holds.
-      transfer: grams.map((bytes) => bytes.buffer as ArrayBuffer),
-    });
-    await register(run, input, fitted, {
-      featureSchema: curriculum.featureSchema,
-      selected: selected.length,
-    });
-    return {
-      model: spec.model,
-      nComponents: input.nComponents,
-      nGenes: featureIds.length,
-      cells: BigInt(fitted.cells),
-      explainedVarianceRatio: fitted.explainedVarianceRatio,
-    };
+    const checkpoints = jobCheckpoints(deps.store, deps.storeUri, context.job.id, signal);
+    const workDir = await mkdtemp(join(deps.tempDir, "train-"));
+    try {
+      const shards = shardsOf(manifest.bins);
+      const run: Run = { deps, context, manifest, shards, checkpoints, workDir };
+      const { fitted, input } = await fitShards(run, { curriculum, featureIds, nTop });
+      await register(run, input, fitted, curriculum.featureSchema);
+      return {
+        model: spec.model,
+        nComponents: input.nComponents,
+        nGenes: featureIds.length,
+        cells: BigInt(fitted.cells),
+        explainedVarianceRatio: fitted.explainedVarianceRatio,
+      };
+    } finally {
+      await rm(workDir, { recursive: true, force: true });
+    }
   });
+}
+
+/** Both passes over the bins, and the fit. */
+async function fitShards(
+  run: Run,
+  o: { curriculum: Curriculum; featureIds: string[]; nTop: number },
+): Promise<{ fitted: FitOutput; input: FitInput }> {
+  const { deps, context, manifest, shards } = run;
+  const { spec, signal } = context;
+  const { curriculum, featureIds, nTop } = o;
+  const targetSum = spec.targetSum === 0 ? defaults.targetSum : spec.targetSum;
+  context.expectItems(2 * shards.length);
+  context.progress({ unit: "cells", total: 2 * manifest.cells, message: "mean and variance of every gene" });
+  const common = { nFeatures: featureIds.length, targetSum };
+  const moments = await perShard<MomentsInput>(run, "moments", 0, (part) => ({ ...common, ...part }));
+  const selected = await deps.pool.run<Int32Array>("choose", { shards: moments, nTop }, { signal });
+  context.progress({ message: `covariance of ${selected.length} genes` });
+  const grams = await perShard<GramInput>(run, "gram", manifest.cells, (part) => ({
+    ...common,
+    ...part,
+    selected,
+  }));
+  context.progress({ done: 2 * manifest.cells, message: "principal components" });
+  const input: FitInput = {
+    shards: grams,
+    featureIds,
+    selected,
+    nComponents: spec.nComponents === 0 ? defaults.nComponents : spec.nComponents,
+    scale: spec.scale,
+    targetSum,
+    metadata: {
+      curriculum: curriculum.name,
+      curriculum_manifest_sha256: curriculum.manifestSha256,
+      feature_schema: curriculum.featureSchema,
+    },
+  };
+  return { input, fitted: await deps.pool.run<FitOutput>("fit", input, { signal }) };
 }
 
 interface Run {
@@ -94,6 +97,8 @@ interface Run {
   readonly manifest: BinsManifest;
   readonly shards: BinsManifest["bins"][];
   readonly checkpoints: Checkpoints;
+  /** Local folder for the statistics of shards. */
+  readonly workDir: string;
 }
 
 /** Contiguous shards of about equal numbers of bins. */
@@ -104,59 +109,55 @@ function shardsOf(bins: BinsManifest["bins"]): BinsManifest["bins"][] {
   );
 }
 
-/** Statistics of every shard, in order: from the checkpoint where there is one, computed and kept otherwise. */
+/**
+ * Files with the statistics of every shard, in order: fetched where there is a checkpoint, computed and kept otherwise. As many shards are
+ * under way as there are threads, which bounds what lies on the local disk of bins that had to be fetched.
+ */
 async function perShard<I>(
   run: Run,
   task: "moments" | "gram",
   doneBefore: number,
-  inputOf: (bins: MomentsInput["bins"]) => I,
-): Promise<Uint8Array[]> {
+  inputOf: (part: Pick<MomentsInput, "bins" | "outPath">) => I,
+): Promise<string[]> {
   const { deps, context, manifest, shards, checkpoints } = run;
-  const { signal } = context;
   const cells = new Array<number>(shards.length).fill(0);
-  const tell = () => context.progress({ done: doneBefore + cells.reduce((sum, one) => sum + one, 0) });
-  const failed = new AbortController();
-  const stop = AbortSignal.any([signal, failed.signal]);
-  const one = async (bins: BinsManifest["bins"], shard: number): Promise<Uint8Array> => {
-    const name = `${task}-${String(shard).padStart(3, "0")}`;
-    const kept = context.items.has(name) ? await checkpoints.get(name) : undefined;
-    const all = bins.reduce((sum, bin) => sum + bin.cells, 0);
-    const bytes =
-      kept ??
-      (await withLocalBins({ ...deps, signal: stop }, manifest, bins, (local) =>
-        deps.pool.run<Uint8Array>(task, inputOf(local), {
-          signal: stop,
-          onProgress: (message: { cells: number }) => {
-            cells[shard] = message.cells;
-            tell();
-          },
-        }),
-      ));
-    if (kept === undefined) {
-      await checkpoints.put(name, bytes);
-      await context.record({ key: name, outcome: "succeeded" });
-    }
-    cells[shard] = all;
-    tell();
-    return bytes;
+  const tell = (shard: number, count: number) => {
+    cells[shard] = count;
+    context.progress({ done: doneBefore + cells.reduce((sum, one) => sum + one, 0) });
   };
-  return Promise.all(
-    shards.map((bins, shard) =>
-      one(bins, shard).catch((error) => {
-        if (!failed.signal.aborted) failed.abort(error);
-        // The first failure is the cause; what the others report is the echo of its abort.
-        throw failed.signal.reason;
-      }),
-    ),
-  );
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  const names = shards.map((_, shard) => `${task}-${String(shard).padStart(3, "0")}`);
+  const paths = names.map((name) => join(run.workDir, name));
+  const queue = shards.entries();
+  const work = async () => {
+    for (const [shard, bins] of queue) {
+      signal.throwIfAborted();
+      const [name, outPath] = [names[shard] as string, paths[shard] as string];
+      if (!(context.items.has(name) && (await checkpoints.fetch(name, outPath)))) {
+        await withLocalBins({ ...deps, signal }, manifest, bins, (local) =>
+          deps.pool.run(task, inputOf({ bins: local, outPath }), {
+            signal,
+            onProgress: (message: { cells: number }) => tell(shard, message.cells),
+          }),
+        );
+        await checkpoints.put(name, outPath);
+        await context.record({ key: name, outcome: "succeeded" });
+      }
+      tell(
+        shard,
+        bins.reduce((sum, bin) => sum + bin.cells, 0),
+      );
+    }
+  };
+  const threads = Math.min(deps.pool.threads, shards.length);
+  // The first failure stops the others, whose own failures then only say so.
+  await Promise.all(Array.from({ length: threads }, () => work().catch((error) => failed.abort(error))));
+  failed.signal.throwIfAborted();
+  return paths;
 }
 
-async function register(
-  run: Run,
-  input: FitInput,
-  fitted: FitOutput,
-  facts: { featureSchema: string; selected: number },
-): Promise<void> {
+async function register(run: Run, input: FitInput, fitted: FitOutput, featureSchema: string): Promise<void> {
   const { deps, context, checkpoints } = run;
   const { spec, signal } = context;
   const sha256 = createHash("sha256").update(fitted.onnx).digest("hex");
@@ -164,7 +165,7 @@ async function register(
   await publishModel(deps.store, uri, fitted.onnx, sha256, signal);
   const parameters: JsonObject = {
     n_components: input.nComponents,
-    n_top_genes: facts.selected,
+    n_top_genes: input.selected.length,
     scale: input.scale,
     target_sum: input.targetSum,
     cells: fitted.cells,
@@ -175,7 +176,7 @@ async function register(
     kind: "pca",
     uri,
     sha256,
-    featureSchema: facts.featureSchema,
+    featureSchema,
     dimension: input.nComponents,
     curriculum: spec.curriculum,
     description: spec.description,
