@@ -130,6 +130,24 @@ test("a queue that cannot be consumed fails the start and releases everything", 
   assert.deepEqual(closed, ["parts of worker"]);
 });
 
+test("a part that fails to close does not keep the rest open, and the stop says so", async (t) => {
+  const service = await startService(
+    "worker",
+    async () => ({
+      services: [],
+      handlers: [idle],
+      close: () => Promise.reject(new Error("the pool is stuck")),
+    }),
+    await options(t),
+  );
+  await assert.rejects(service.stop(), (error: AggregateError) => {
+    assert.match(error.errors.map(String).join(), /the pool is stuck/);
+    return true;
+  });
+  assert.ok(await refusesConnections(service.address));
+  assert.ok(await refusesConnections(service.healthAddress as string));
+});
+
 test("a process that starts and stops a service, or fails to, ends by itself", async (t) => {
   const { env } = await options(t);
   const script = `

@@ -92,10 +92,16 @@ export async function startService(
     hosted,
     async stop() {
       hosted.setServing(false);
-      await worker?.stop();
-      await hosted.stop(settings.CYTOMESH_SHUTDOWN_GRACE);
-      await parts.close();
-      await tools.close();
+      const failures: unknown[] = [];
+      const steps = [
+        async () => worker?.stop(),
+        () => hosted.stop(settings.CYTOMESH_SHUTDOWN_GRACE),
+        () => parts.close(),
+        () => tools.close(),
+      ];
+      // A step that fails must not leave threads, ports or a broker behind it.
+      for (const step of steps) await step().catch((error) => failures.push(error));
+      if (failures.length > 0) throw new AggregateError(failures, `${name} did not stop in order`);
     },
   };
 }
