@@ -28,7 +28,7 @@ export function connectMesh(
   api?: string,
   source: Record<string, string | undefined> = process.env,
 ): MeshClient {
-  const target = api ?? source.CYTOMESH_API ?? defaultApi;
+  const target = api || source.CYTOMESH_API || defaultApi;
   const token = source.CYTOMESH_TOKEN;
   const channel = openChannel(target, {
     timeoutMs: 60_000,

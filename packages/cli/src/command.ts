@@ -69,6 +69,8 @@ export function defineCommand<const S extends Record<string, OptionSpec>>(defini
   summary: string;
   usage: string;
   options: S;
+  /** How many words besides the options it takes; more are a mistake, and not to be passed over. */
+  positionals: number;
   run(input: CommandInput<S>): Promise<void>;
 }): Command {
   return {
@@ -76,7 +78,16 @@ export function defineCommand<const S extends Record<string, OptionSpec>>(defini
     summary: definition.summary,
     usage: definition.usage,
     spec: definition.options,
-    run: (args, signal) => definition.run({ ...parse(definition.name, definition.options, args), signal }),
+    async run(args, signal) {
+      const input = parse(definition.name, definition.options, args);
+      const unexpected = input.positionals.slice(definition.positionals);
+      if (unexpected.length > 0)
+        throw new CliError(
+          "usage",
+          `unexpected "${unexpected.join(" ")}"; use: cytomesh ${definition.usage}`,
+        );
+      await definition.run({ ...input, signal });
+    },
   };
 }
 
@@ -129,13 +140,25 @@ export function integerOption(
   range: { min: number; max: number },
 ): number | undefined {
   if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < range.min || value > range.max)
+  const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value) || value < range.min || value > range.max)
     throw new CliError(
       "usage",
       `--${name} expects a whole number from ${range.min} to ${range.max}, found "${text}"`,
     );
   return value;
+}
+
+/** One of the words that an option knows. */
+export function choiceOption<T>(
+  name: string,
+  text: string | undefined,
+  choices: Readonly<Record<string, T>>,
+): T | undefined {
+  if (text === undefined) return undefined;
+  if (!Object.hasOwn(choices, text))
+    throw new CliError("usage", `--${name} knows ${Object.keys(choices).join(", ")}; found "${text}"`);
+  return choices[text];
 }
 
 /** Pairs given as `FROM=TO`. */

@@ -10,7 +10,7 @@ import { ontology } from "./commands/ontology.ts";
 import { steps } from "./commands/steps.ts";
 import { up } from "./commands/up.ts";
 import { CliError } from "./errors.ts";
-import { printable } from "./terminal/text.ts";
+import { printableLines } from "./terminal/text.ts";
 
 const commands: readonly Command[] = [up, demo, doctor, ...steps, annotate, job, ...look, ontology];
 
@@ -30,7 +30,7 @@ function explain(error: unknown): { text: string; code: number } {
   if (error instanceof CliError) return { text: error.message, code: error.exitCode };
   if (error instanceof ConnectError) {
     const tag = tagOf(error);
-    return { text: `${printable(error.rawMessage)}${tag === undefined ? "" : ` [${tag}]`}`, code: 1 };
+    return { text: `${error.rawMessage}${tag === undefined ? "" : ` [${tag}]`}`, code: 1 };
   }
   if (error instanceof Error && "tag" in error) return { text: error.message, code: 1 };
   return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), code: 1 };
@@ -63,8 +63,9 @@ async function main(argv: readonly string[]): Promise<number> {
     await command.run(args, controller.signal);
     return typeof process.exitCode === "number" ? process.exitCode : 0;
   } catch (error) {
-    const { text, code } = explain(error);
-    process.stderr.write(`cytomesh ${name}: ${text}\n`);
+    // What an interruption breaks off fails in its own words; the reason is the interruption.
+    const { text, code } = explain(controller.signal.aborted ? controller.signal.reason : error);
+    process.stderr.write(`cytomesh ${name}: ${printableLines(text)}\n`);
     return code;
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { create, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
+import { create, type JsonValue, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import type { Job } from "@cytomesh/contracts/jobs/v1/job";
 import { JobSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
 import type { MeshClient } from "./client.ts";
@@ -26,10 +26,12 @@ export interface SubmitOptions {
  */
 export async function submitJob(mesh: MeshClient, spec: SpecInit, options: SubmitOptions): Promise<Job> {
   const message = create(JobSpecSchema, { spec });
-  const digest = createHash("sha256").update(toJsonString(JobSpecSchema, message)).digest("hex").slice(0, 32);
+  const digest = createHash("sha256")
+    .update(canonicalJson(toJson(JobSpecSchema, message)))
+    .digest("hex");
   const { job, created } = await mesh.jobs.createJob({
     spec: message,
-    idempotencyKey: options.new ? "" : (options.key ?? `cli-${digest}`),
+    idempotencyKey: options.new ? "" : (options.key ?? `cli-${digest.slice(0, 32)}`),
     after: [...(options.after ?? [])],
   });
   if (job === undefined) throw new Error("the control plane answered without a job");
@@ -39,4 +41,13 @@ export async function submitJob(mesh: MeshClient, spec: SpecInit, options: Submi
   }
   if (!created) process.stderr.write(`job ${job.id} was already there for this request\n`);
   return watchJob(mesh, job.id, options.title, options.signal);
+}
+
+/** JSON that is the same for equal values, in whatever order their fields were given. */
+function canonicalJson(value: JsonValue): string {
+  return JSON.stringify(value, (_, one: unknown) =>
+    typeof one === "object" && one !== null && !Array.isArray(one)
+      ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : one,
+  );
 }

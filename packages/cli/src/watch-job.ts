@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Job, JobState } from "@cytomesh/contracts/jobs/v1/job";
 import { isTransient } from "@cytomesh/rpc";
@@ -39,7 +40,7 @@ export async function followJob(
       failures += 1;
       if (!lost || signal.aborted || failures > 60) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, Math.min(5_000, 250 * 2 ** Math.min(failures, 5))));
+    await sleep(Math.min(5_000, 250 * 2 ** Math.min(failures, 5)), undefined, { signal });
   }
 }
 

@@ -14,7 +14,10 @@ export function granularCaller(resource: OntologyResource): (cell: CellAnnotatio
     let best: (Call & { depth: number }) | undefined;
     for (const match of cell.ontologyMatches) {
       if (match.score < minScore) continue;
-      const depth = ontology.depth(ontology.indexOf(match.cellTypeOntologyTermId), "shortest");
+      const term = ontology.indexOf(match.cellTypeOntologyTermId);
+      // The file given here may be another release than the one the mesh votes over.
+      if (term < 0) continue;
+      const depth = ontology.depth(term, "shortest");
       if (best === undefined || depth > best.depth || (depth === best.depth && match.score > best.score))
         best = { depth, label: match.cellType, termId: match.cellTypeOntologyTermId, score: match.score };
     }

@@ -23,28 +23,32 @@ export interface AnnotateOptions {
   onCells?(done: number): void;
 }
 
-/** Annotated cells in the order of the file, with what the answer rests on. */
-export interface Annotated {
+/** What was taken of every cell, in the order of the file, with what the answer rests on. */
+export interface Annotated<T> {
   readonly origin: AnswerOrigin | undefined;
-  readonly cells: CellAnnotation[];
+  readonly cells: T[];
 }
 
 /** Defaults of the annotation API that users know. */
 const defaults = { pruneThreshold: 0.05, weightingPrefactor: 1 };
 
-/** Annotate a file over gRPC: rows go out and answers come in on one stream. */
-export async function annotateOverGrpc(
+/**
+ * Annotate a file over gRPC: rows go out and answers come in on one stream. Of every answer only what `take` makes of it is kept, as a cell
+ * may have thousands of scored terms.
+ */
+export async function annotateOverGrpc<T>(
   mesh: MeshClient,
   query: QueryFile,
   options: AnnotateOptions,
-): Promise<Annotated> {
-  const cells: CellAnnotation[] = [];
+  take: (cell: CellAnnotation) => T,
+): Promise<Annotated<T>> {
+  const cells: T[] = [];
   let origin: AnswerOrigin | undefined;
   for await (const response of mesh.inference.annotate(requests(query, options), {
     signal: options.signal,
   })) {
     origin ??= response.origin;
-    cells.push(...response.annotations);
+    for (const cell of response.annotations) cells.push(take(cell));
     options.onCells?.(cells.length);
   }
   return { origin, cells };

@@ -14,6 +14,7 @@ export const annotate = defineCommand({
   name: "annotate",
   summary: "Annotate the cells of an .h5ad file against an index, over gRPC, and write a CSV of calls.",
   usage: "annotate FILE [--output calls.csv]",
+  positionals: 1,
   options: {
     api: meshOptions.api,
     index: { type: "string", value: "NAME", help: "index; default: that of the model" },
@@ -56,22 +57,22 @@ export const annotate = defineCommand({
     const line = startProgress("annotate");
     try {
       await withMesh(options.api, async (mesh) => {
-        const { origin, cells } = await annotateOverGrpc(mesh, query, {
+        const asked = {
           strategy,
           index: options.index,
           model: options.model,
           neighbors,
           signal,
-          onCells: (done) => line.update({ done, total: query.cells, unit: "cells", message: "" }),
+          onCells: (done: number) => line.update({ done, total: query.cells, unit: "cells", message: "" }),
+        };
+        const { origin, cells } = await annotateOverGrpc(mesh, query, asked, (cell) => {
+          const { label, termId, score } = call(cell);
+          return csvLine([cell.queryCellId, label, termId, score.toFixed(4)]);
         });
         line.finish(
           `✔ annotate  ${formatCount(cells.length)} cells against index ${origin?.index ?? "?"} (model ${origin?.model ?? "?"}, ${formatCount(origin?.overlap?.sharedGenes ?? 0)} shared genes)  ${formatSeconds(Date.now() - began)}`,
         );
-        const rows = cells.map((cell) => {
-          const one = call(cell);
-          return csvLine([cell.queryCellId, one.label, one.termId, one.score.toFixed(4)]);
-        });
-        const text = ["cell_id,cell_type,cell_type_ontology_term_id,score", ...rows, ""].join("\n");
+        const text = `${["cell_id,cell_type,cell_type_ontology_term_id,score", ...cells].join("\n")}\n`;
         if (options.output === undefined) process.stdout.write(text);
         else await writeFile(options.output, text);
       });

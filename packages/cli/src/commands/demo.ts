@@ -10,7 +10,15 @@ import { type DemoNames, demoNames, inspectReferences, runChain } from "../demo-
 import { type DemoData, generateData, ownData } from "../demo-run/plan.ts";
 import { CliError } from "../errors.ts";
 import { type RunningMesh, startMesh, unusedPorts } from "../mesh/start-mesh.ts";
-import { csvLine, formatCount, formatSeconds, formatSize, table } from "../terminal/text.ts";
+import {
+  csvLine,
+  formatCount,
+  formatSeconds,
+  formatSize,
+  printable,
+  printableLines,
+  table,
+} from "../terminal/text.ts";
 import { lineageText } from "./look.ts";
 import { readOntologyFile, registerOntology } from "./ontology.ts";
 
@@ -20,6 +28,7 @@ export const demo = defineCommand({
   summary:
     "Run the main job end to end: files → warehouse → curriculum → bins → PCA → embeddings → index → annotated cells.",
   usage: "demo [--keep] [--input FILE… --query FILE…]",
+  positionals: Number.POSITIVE_INFINITY,
   options: {
     input: {
       type: "string",
@@ -208,8 +217,8 @@ async function report(o: {
   for (const result of o.results) {
     out(`${result.query.slice(result.query.lastIndexOf("/") + 1)}  ${resultLine(result)}`);
     for (const { truth, call, cells } of result.score?.mistakes.slice(0, 3) ?? [])
-      out(`    ${formatCount(cells)} × ${truth} called ${call}`);
-    if (o.confusion && result.confusion !== undefined) out(`\n${result.confusion}\n`);
+      out(`    ${formatCount(cells)} × ${printable(truth)} called ${printable(call)}`);
+    if (o.confusion && result.confusion !== undefined) out(`\n${printableLines(result.confusion)}\n`);
   }
   out("\nWhat an answer rests on:");
   const { nodes } = await o.stage.mesh.catalog.getLineage({ kind: "index", name: o.names.index });

@@ -19,6 +19,7 @@ export const doctor = defineCommand({
   name: "doctor",
   summary: "Check what this machine has, what the mesh would use, and what is in the way.",
   usage: "doctor",
+  positionals: 0,
   options: {
     api: meshOptions.api,
     "data-dir": { type: "string", value: "DIR", help: "data directory to check" },

@@ -12,14 +12,14 @@ export const job = defineCommand({
   name: "job",
   summary: "Look at jobs, follow them to their end, cancel them.",
   usage: "job list | get ID | items ID | watch ID | cancel ID",
+  positionals: 2,
   options: {
     ...meshOptions,
     state: { type: "string", multiple: true, value: "STATE", help: "list, items: only this state" },
     limit: { type: "string", value: "N", help: "list, items: at most so many", default: "20" },
   },
   async run({ options, positionals, signal }) {
-    const [verb, id, ...rest] = positionals;
-    if (rest.length > 0) throw new CliError("usage", `unexpected "${rest.join(" ")}"`);
+    const [verb, id] = positionals;
     const limit = integerOption("limit", options.limit, { min: 1, max: 500 }) ?? 20;
     await withMesh(options.api, async (mesh) => {
       if (verb === "list") {

@@ -13,6 +13,7 @@ const status = defineCommand({
   name: "status",
   summary: "Say which services of the mesh answer.",
   usage: "status",
+  positionals: 0,
   options: meshOptions,
   async run({ options }) {
     await withMesh(options.api, async (mesh) => {
@@ -41,6 +42,7 @@ const inspect = defineCommand({
   summary:
     "Look at an AnnData file: shape, matrices, columns, and everything that keeps it out of the warehouse.",
   usage: "inspect FILE",
+  positionals: 1,
   options: meshOptions,
   async run({ options, positionals }) {
     const [file] = positionals;
@@ -156,6 +158,7 @@ const list = defineCommand({
   name: "list",
   summary: "List what the catalog holds.",
   usage: `list ${Object.keys(kinds).join(" | ")}`,
+  positionals: 1,
   options: { api: meshOptions.api },
   async run({ options, positionals }) {
     const kind = positionals[0] ?? "";
@@ -170,6 +173,7 @@ const lineage = defineCommand({
   name: "lineage",
   summary: "Show all that a resource rests on, down to the source files.",
   usage: "lineage index|model|embedding|curriculum|ingest NAME",
+  positionals: 2,
   options: meshOptions,
   async run({ options, positionals }) {
     const [kind, name] = positionals;

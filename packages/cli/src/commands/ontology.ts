@@ -21,6 +21,7 @@ export const ontology = defineCommand({
   summary:
     "Build a cell-ontology resource from an .obo, OBO-graphs .json or resource .json file (also .zst) and register it.",
   usage: "ontology add NAME FILE --output URI",
+  positionals: 3,
   options: {
     api: meshOptions.api,
     output: {

@@ -14,7 +14,14 @@ import {
 } from "@cytomesh/contracts/jobs/v1/specs";
 import { toUri } from "@cytomesh/object-store";
 import { withMesh } from "../client.ts";
-import { type Command, defineCommand, integerOption, jobOptions, pairsOption } from "../command.ts";
+import {
+  type Command,
+  choiceOption,
+  defineCommand,
+  integerOption,
+  jobOptions,
+  pairsOption,
+} from "../command.ts";
 import { CliError } from "../errors.ts";
 import { readRequestFile } from "../request-file.ts";
 import { type SpecInit, submitJob } from "../submit-job.ts";
@@ -35,23 +42,13 @@ async function submit(flags: SubmitFlags, title: string, spec: SpecInit, signal:
   });
 }
 
-function choice<T>(
-  name: string,
-  text: string | undefined,
-  choices: Readonly<Record<string, T>>,
-): T | undefined {
-  if (text === undefined) return undefined;
-  if (!Object.hasOwn(choices, text))
-    throw new CliError("usage", `--${name} knows ${Object.keys(choices).join(", ")}; found "${text}"`);
-  return choices[text];
-}
-
 const integer32 = { min: 1, max: 2 ** 31 - 1 };
 
 const ingest = defineCommand({
   name: "ingest",
   summary: "Ingest AnnData files into a dataset. A file whose content is already there is left alone.",
   usage: "ingest FILE… --dataset NAME",
+  positionals: Number.POSITIVE_INFINITY,
   options: {
     ...jobOptions,
     dataset: { type: "string", value: "NAME", help: "dataset, made when there is none" },
@@ -85,7 +82,7 @@ const ingest = defineCommand({
       spec.layer = options.matrix.slice("layer:".length);
     } else
       spec.matrix =
-        choice("matrix", options.matrix, {
+        choiceOption("matrix", options.matrix, {
           auto: MatrixSource.AUTO,
           x: MatrixSource.X,
           "raw-x": MatrixSource.RAW_X,
@@ -101,6 +98,7 @@ const prepare = defineCommand({
   name: "prepare",
   summary: "Prepare a curriculum: choose cells, rank them, cut bins.",
   usage: "prepare NAME --dataset NAME",
+  positionals: 1,
   options: {
     ...jobOptions,
     dataset: { type: "string", value: "NAME", help: "dataset to take the cells from" },
@@ -136,7 +134,7 @@ const prepare = defineCommand({
     if (options.filters !== undefined) spec.filters = jsonOption("filters", options.filters);
     if (options["feature-schema"] !== undefined) spec.featureSchema = options["feature-schema"];
     spec.deriveFeatures =
-      choice("features", options.features, {
+      choiceOption("features", options.features, {
         union: FeatureDerivation.UNION,
         intersection: FeatureDerivation.INTERSECTION,
       }) ?? spec.deriveFeatures;
@@ -166,6 +164,7 @@ const extract = defineCommand({
   name: "extract",
   summary: "Write the bins of a prepared curriculum as .h5ad files.",
   usage: "extract NAME [--bin N]…",
+  positionals: 1,
   options: { ...jobOptions, bin: { type: "string", multiple: true, value: "N", help: "only this bin" } },
   async run({ options, positionals, signal }) {
     const spec =
@@ -185,6 +184,7 @@ const train = defineCommand({
   name: "train",
   summary: "Fit a PCA over the bins of a curriculum and register it as an ONNX model.",
   usage: "train MODEL --curriculum NAME",
+  positionals: 1,
   options: {
     ...jobOptions,
     curriculum: { type: "string", value: "NAME", help: "extracted curriculum" },
@@ -212,6 +212,7 @@ const embed = defineCommand({
   name: "embed",
   summary: "Run a model over every bin of a curriculum.",
   usage: "embed --model NAME --curriculum NAME [--name EMBEDDING]",
+  positionals: 0,
   options: {
     ...jobOptions,
     model: { type: "string", value: "NAME", help: "registered model" },
@@ -234,6 +235,7 @@ const index = defineCommand({
   name: "index",
   summary: "Build a vector index over an embedding, with the cell metadata it votes and filters on.",
   usage: "index NAME --embedding NAME",
+  positionals: 1,
   options: {
     ...jobOptions,
     embedding: { type: "string", value: "NAME", help: "registered embedding" },
@@ -256,7 +258,7 @@ const index = defineCommand({
     if (positionals[0] !== undefined) spec.index = positionals[0];
     if (options.embedding !== undefined) spec.embedding = options.embedding;
     spec.metric =
-      choice("metric", options.metric, {
+      choiceOption("metric", options.metric, {
         cosine: DistanceMetric.COSINE,
         l2: DistanceMetric.L2,
         dot_product: DistanceMetric.DOT_PRODUCT,

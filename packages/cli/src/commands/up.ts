@@ -1,8 +1,10 @@
-import { defineCommand } from "../command.ts";
+import { choiceOption, defineCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { resolveDataDir } from "../mesh/data-dir.ts";
 import { isFree } from "../mesh/ports.ts";
 import { type MeshPorts, standardPorts, startMesh, unusedPorts } from "../mesh/start-mesh.ts";
+
+const logLevels = { trace: "trace", debug: "debug", info: "info", warn: "warn", error: "error" } as const;
 
 /** `cytomesh up`: all services in one process, until it is stopped. */
 export const up = defineCommand({
@@ -10,6 +12,7 @@ export const up = defineCommand({
   summary:
     "Run the whole mesh in this process, with embedded Postgres, bus and store where nothing else is configured.",
   usage: "up [--data-dir DIR] [--any-ports]",
+  positionals: 0,
   options: {
     "data-dir": {
       type: "string",
@@ -20,11 +23,12 @@ export const up = defineCommand({
     "log-level": { type: "string", value: "LEVEL", help: "trace, debug, info, warn, error", default: "warn" },
   },
   async run({ options, signal }) {
+    const logLevel = choiceOption("log-level", options["log-level"], logLevels) ?? "warn";
     const ports = options["any-ports"] ? await unusedPorts() : await requireFree(standardPorts());
     const mesh = await startMesh({
       dataDir: resolveDataDir(options["data-dir"]),
       ports,
-      logLevel: options["log-level"] as "warn",
+      logLevel,
       onStarted: (name) => process.stderr.write(`  ${name} is up\n`),
     });
     process.stderr.write(

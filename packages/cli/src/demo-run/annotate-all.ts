@@ -46,11 +46,13 @@ export async function annotateQuery(
     const restMs = Date.now() - restBegan;
     const file = await openQuery(query.path);
     const grpcBegan = Date.now();
-    const grpc = await annotateOverGrpc(mesh, file, { strategy, index: names.index, signal }).finally(() =>
-      file.close(),
-    );
+    const asked = { strategy, index: names.index, signal };
+    const grpc = await annotateOverGrpc(mesh, file, asked, (cell) => ({
+      id: cell.queryCellId,
+      call: call(cell),
+    })).finally(() => file.close());
     const grpcMs = Date.now() - grpcBegan;
-    const calls = grpc.cells.map(call);
+    const calls = grpc.cells.map((cell) => cell.call);
     const restCalls = rest.map((answer) =>
       strategy === "ontology-aware"
         ? call({ ontologyMatches: restOntologyMatches(answer) } as CellAnnotation)
@@ -64,7 +66,7 @@ export async function annotateQuery(
       ...judge(calls, query, ontology),
       restMs,
       grpcMs,
-      cellIds: grpc.cells.map((cell) => cell.queryCellId),
+      cellIds: grpc.cells.map((cell) => cell.id),
       calls,
     });
   }
@@ -88,9 +90,9 @@ function requireEqual(grpc: readonly Call[], rest: readonly Call[], strategy: St
 /** One line about a result. */
 export function resultLine(result: QueryResult): string {
   const { score } = result;
-  const share = (part: number) => `${((100 * part) / Math.max(1, result.cells)).toFixed(1)} %`;
+  const share = (part: number) => `${((100 * part) / Math.max(1, score?.cells ?? 0)).toFixed(1)} %`;
   const accuracy =
-    score === undefined
+    score === undefined || score.cells === 0
       ? "no truth to compare with"
       : `${share(score.compatible)} right (${share(score.exact)} with the exact label)`;
   return `${result.strategy.padEnd(18)} ${formatCount(result.cells)} cells  ${accuracy}  REST ${formatSeconds(result.restMs)}, gRPC ${formatSeconds(result.grpcMs)}`;

@@ -34,13 +34,12 @@ export async function annotateOverRest(
     headers: token ? { authorization: `Bearer ${token}` } : {},
     signal: o.signal,
   });
-  const body: unknown = await response.json();
   if (!response.ok)
     throw new CliError(
       "failed",
-      `POST ${paths[o.strategy]} answered ${response.status}: ${JSON.stringify(body).slice(0, 500)}`,
+      `POST ${paths[o.strategy]} answered ${response.status}: ${(await response.text()).slice(0, 500)}`,
     );
-  return body as RestAnnotation[];
+  return (await response.json()) as RestAnnotation[];
 }
 
 /** The majority call of a REST answer, as the gRPC answers are called. */

@@ -8,6 +8,7 @@ export interface Score {
   readonly exact: number;
   /** The called term is the true one or an ancestor of it: right, if less specific. */
   readonly compatible: number;
+  /** Cells whose truth is known. */
   readonly cells: number;
   /** Most frequent mistakes: true label, called label, cells. */
   readonly mistakes: readonly { truth: string; call: string; cells: number }[];
@@ -21,10 +22,13 @@ export function scoreCalls(
 ): Score {
   let exact = 0;
   let compatible = 0;
+  let cells = 0;
   const mistakes = new Map<string, { truth: string; call: string; cells: number }>();
   calls.forEach((call, i) => {
     const real = truth[i];
-    if (real === undefined) return;
+    // A cell without a true label proves nothing.
+    if (real === undefined || (real.label === "" && real.termId === "")) return;
+    cells += 1;
     const same = call.label === real.label || (call.termId !== "" && call.termId === real.termId);
     if (same) exact += 1;
     if (same || isAncestor(ontology, call, real)) compatible += 1;
@@ -38,7 +42,7 @@ export function scoreCalls(
   return {
     exact,
     compatible,
-    cells: calls.length,
+    cells,
     mistakes: [...mistakes.values()].sort((a, b) => b.cells - a.cells),
   };
 }

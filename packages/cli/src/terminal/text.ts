@@ -7,9 +7,9 @@ export function formatCount(value: number | bigint): string {
 
 /** 83,400 ms → 1m 23s; below a minute with one decimal. */
 export function formatSeconds(ms: number): string {
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  const minutes = Math.floor(ms / 60_000);
-  return `${minutes}m ${Math.round((ms - minutes * 60_000) / 1000)}s`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
 }
 
 /** 1536 → 1.5 KiB */
@@ -45,9 +45,14 @@ export function table(header: readonly string[], rows: readonly (readonly (strin
   return [line(header), widths.map((width) => "─".repeat(width)).join("  "), ...rows.map(line)].join("\n");
 }
 
-/** Control characters of names that came from files must not reach the terminal. */
+/** Control characters of names that came from files must not reach the terminal, those of the second range included. */
 export function printable(text: string): string {
-  return Array.from(text, (one) => (one < " " || one === "\u007f" ? "?" : one)).join("");
+  return text.replace(/\p{Cc}/gu, "?");
+}
+
+/** The same for text of several lines. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
 }
 
 /** One line of CSV (RFC 4180), without its end. */
