@@ -16,8 +16,9 @@ export function granularCaller(resource: OntologyResource): (cell: CellAnnotatio
       if (match.score < minScore) continue;
       const term = ontology.indexOf(match.cellTypeOntologyTermId);
       // The file given here may be another release than the one the mesh votes over.
-      if (term < 0) continue;
-      const depth = ontology.depth(term, "shortest");
+      const depth = term < 0 ? -1 : ontology.depth(term, "shortest");
+      // Nor has every term a way to the root.
+      if (depth < 0) continue;
       if (best === undefined || depth > best.depth || (depth === best.depth && match.score > best.score))
         best = { depth, label: match.cellType, termId: match.cellTypeOntologyTermId, score: match.score };
     }

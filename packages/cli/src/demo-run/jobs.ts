@@ -61,19 +61,10 @@ export async function inspectReferences(
   return cells;
 }
 
-/**
- * Create the whole chain of jobs at once, each waiting for the one before, and watch them in turn. The mesh would finish them without us.
- *
- * @returns titles with the time each job ran, in ms.
- */
-export async function runChain(
-  mesh: MeshClient,
-  data: DemoData,
-  names: DemoNames,
-  o: { cells: number; seed: number; key: string; signal: AbortSignal },
-): Promise<{ title: string; ms: number }[]> {
+/** The jobs of the demo in their order, with titles. */
+function chainOf(data: DemoData, names: DemoNames, o: { cells: number; seed: number }): [string, SpecInit][] {
   const sizes = sizesFor(o.cells);
-  const chain: [string, SpecInit][] = [
+  return [
     [
       "ingest",
       {
@@ -134,8 +125,21 @@ export async function runChain(
       },
     ],
   ];
+}
+
+/**
+ * Create the whole chain of jobs at once, each waiting for the one before, and watch them in turn. The mesh would finish them without us.
+ *
+ * @returns titles with the time each job ran, in ms.
+ */
+export async function runChain(
+  mesh: MeshClient,
+  data: DemoData,
+  names: DemoNames,
+  o: { cells: number; seed: number; key: string; signal: AbortSignal },
+): Promise<{ title: string; ms: number }[]> {
   const created: { title: string; id: string }[] = [];
-  for (const [title, spec] of chain) {
+  for (const [title, spec] of chainOf(data, names, o)) {
     const before = created.at(-1);
     const { job } = await mesh.jobs.createJob({
       spec: { spec },

@@ -1,4 +1,4 @@
-import type { LocalCopies } from "@cytomesh/object-store";
+import { type LocalCopies, parseUri } from "@cytomesh/object-store";
 import type { LocalResource } from "../schemas/resources.ts";
 
 /** A file of the store as a path, kept by its checksum: in place for `file://`, fetched once otherwise. */
@@ -8,9 +8,13 @@ export async function localFile(
   { name, uri, sha256 }: { name: string; uri: string; sha256: string },
   signal: AbortSignal,
 ): Promise<LocalResource> {
-  const cut = uri.lastIndexOf("/");
-  const file = decodeURIComponent(uri.slice(cut + 1));
-  const dir = await copies.folder(uri.slice(0, cut), `${kind}/${sha256}`, { signal, files: [file] });
+  // The key, as only file:// URIs are percent-encoded.
+  const { key } = parseUri(uri);
+  const file = key.slice(key.lastIndexOf("/") + 1);
+  const dir = await copies.folder(uri.slice(0, uri.lastIndexOf("/")), `${kind}/${sha256}`, {
+    signal,
+    files: [file],
+  });
   return { name, path: `${dir}/${file}`, sha256 };
 }
 

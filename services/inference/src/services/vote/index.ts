@@ -1,7 +1,5 @@
 export type { VoteErrorTag } from "./errors.ts";
 export { VoteError } from "./errors.ts";
-export type { GranularCall, MostGranularOptions } from "./most-granular.ts";
-export { mostGranularCalls } from "./most-granular.ts";
 export type { OntologyAwareOptions } from "./ontology-aware.ts";
 export { ontologyAware, ontologyMatches, termPositions } from "./ontology-aware.ts";
 export { summaryStatistics } from "./summary-statistics.ts";

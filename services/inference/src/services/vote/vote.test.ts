@@ -6,14 +6,7 @@ import type { Ontology } from "@cytomesh/ontology";
 import { buildResource, compileOntology, validateResource } from "@cytomesh/ontology";
 import fc from "fast-check";
 import type { QueryNeighbors } from "./index.ts";
-import {
-  mostGranularCalls,
-  ontologyAware,
-  ontologyMatches,
-  summaryStatistics,
-  termPositions,
-  VoteError,
-} from "./index.ts";
+import { ontologyAware, ontologyMatches, summaryStatistics, termPositions, VoteError } from "./index.ts";
 import { percentile } from "./neighbors.ts";
 
 const DATA =
@@ -207,9 +200,6 @@ test("parameters out of range are refused", () => {
   assert.throws(() => vote({ distances: new Float64Array(2), labelCodes: new Int32Array(1) }), {
     tag: "shape_mismatch",
   });
-  assert.throws(() => mostGranularCalls(vote(neighbors()), lineage, { topK: 0 }), {
-    tag: "invalid_parameter",
-  });
 });
 
 test("for any neighbours scores are finite, in [0, 1], and never rise towards the leaves", () => {
@@ -248,27 +238,4 @@ test("for any neighbours scores are finite, in [0, 1], and never rise towards th
     }),
     { numRuns: 500 },
   );
-});
-
-test("most granular calls are deepest first, then best, and filled up with the root", () => {
-  const result = vote(neighbors([1, 0], [1, 0], [1, 0], [1, 1], [1, 1], [1, 2]));
-  const calls = mostGranularCalls(result, lineage);
-  assert.deepEqual(
-    calls.map(({ cellType, depth }) => [cellType, depth]),
-    [
-      ["CD4 T", 3],
-      ["CD8 T", 3],
-      ["T cell", 2],
-    ],
-  );
-  assert.deepEqual(
-    mostGranularCalls(result, lineage, { minScore: 0.9, topK: 4 }).map(({ cellType }) => cellType),
-    ["lymphocyte", "cell", "cell", "cell"],
-  );
-});
-
-test("terms without a depth are never called", () => {
-  const calls = mostGranularCalls(vote(neighbors([1, 5])), lineage, { topK: 2 });
-  const filler = { score: 1, cellTypeOntologyTermId: "CL:0000000", cellType: "cell", depth: 0 };
-  assert.deepEqual(calls, [filler, filler]);
 });
