@@ -12,8 +12,8 @@ test("a file of the store is found by its key, percent signs and all", async () 
   };
   const { signal } = new AbortController();
   for (const [uri, folder, file] of [
-    ["s3://b/50%/my%20cl.json", "s3://b/50%", "my%20cl.json"],
-    ["gs://b/100%.json", "gs://b", "100%.json"],
+    ["s3://bucket/50%/my%20cl.json", "s3://bucket/50%", "my%20cl.json"],
+    ["gs://bucket/100%.json", "gs://bucket", "100%.json"],
     ["file:///a%20b/my%20cl.json", "file:///a%20b", "my cl.json"],
   ] as const) {
     const found = await localFile(copies, "ontologies", { name: "n", uri, sha256: "s" }, signal);
