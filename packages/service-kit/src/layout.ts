@@ -8,6 +8,7 @@ export function storeLayout(storeUri: string) {
       joinUri(storeUri, "datasets", dataset, "ingests", ingestId),
     curriculum: (name: string) => joinUri(storeUri, "curricula", name),
     bins: (name: string) => joinUri(storeUri, "curricula", name, "bins"),
+    binRecords: (name: string) => joinUri(storeUri, "curricula", name, "bin-records"),
     model: (name: string) => joinUri(storeUri, "models", name, "model.onnx"),
     embedding: (name: string) => joinUri(storeUri, "embeddings", name),
     index: (name: string) => joinUri(storeUri, "indexes", name),

@@ -27,7 +27,7 @@ export function binRecords(
   signal: AbortSignal,
 ): BinRecords {
   const layout = storeLayout(storeUri);
-  const root = joinUri(layout.curriculum(curriculum.name), "bin-records");
+  const root = layout.binRecords(curriculum.name);
   const read = async (uri: string) => parseBinsManifest(await getJson(store, uri, { signal }), uri);
   return {
     async all() {
