@@ -21,7 +21,7 @@ const OPTIONS = {
   interop: { type: "boolean", default: false },
   containers: { type: "boolean", default: false },
   grep: { type: "string" },
-  timeout: { type: "string", default: "180" },
+  timeout: { type: "string", default: "300" },
   concurrency: { type: "string", default: String(availableParallelism()) },
 };
 
