@@ -54,7 +54,8 @@ function mostlyEnsembl(ids: readonly string[]): boolean {
   return matching * 2 > ids.length;
 }
 
-function withoutVersion(id: string): string {
+/** An Ensembl gene id without its version; any other text as it is. */
+export function withoutVersion(id: string): string {
   return ensemblId.test(id) ? id.replace(/\.\d+$/, "") : id;
 }
 

@@ -1,5 +1,5 @@
 export { AnnDataError, type AnnDataErrorTag } from "./errors.ts";
-export { chooseFeatureIds, type FeatureIds } from "./feature-ids.ts";
+export { chooseFeatureIds, type FeatureIds, withoutVersion } from "./feature-ids.ts";
 export { type IsolatedReport, type IsolateOptions, runIsolated } from "./isolate.ts";
 export { openAnnData } from "./open.ts";
 export { concatRows, takeRows } from "./rows.ts";

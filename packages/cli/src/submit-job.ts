@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { create, type JsonValue, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import type { Job } from "@cytomesh/contracts/jobs/v1/job";
 import { JobSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
@@ -31,7 +31,7 @@ export async function submitJob(mesh: MeshClient, spec: SpecInit, options: Submi
     .digest("hex");
   const { job, created } = await mesh.jobs.createJob({
     spec: message,
-    idempotencyKey: options.new ? "" : (options.key ?? `cli-${digest.slice(0, 32)}`),
+    idempotencyKey: options.new ? `cli-new-${randomUUID()}` : (options.key ?? `cli-${digest.slice(0, 32)}`),
     after: [...(options.after ?? [])],
   });
   if (job === undefined) throw new Error("the control plane answered without a job");

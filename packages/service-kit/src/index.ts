@@ -1,4 +1,5 @@
 export { storeLayout } from "./layout.ts";
+export { retrySafeJobs } from "./retry-safe-jobs.ts";
 export { baseSettings, defaultPorts, type ServiceName } from "./settings.ts";
 export { type RunningService, type ServiceParts, type StartOptions, startService } from "./start.ts";
 export { createTaskPool, TaskError, type TaskPool } from "./task-pool.ts";

@@ -21,6 +21,7 @@ import {
   type Metrics,
   openChannel,
 } from "@cytomesh/rpc";
+import { retrySafeJobs } from "./retry-safe-jobs.ts";
 import { baseSettings, type ServiceName } from "./settings.ts";
 
 /** The settings every service has, parsed. */
@@ -107,7 +108,7 @@ export async function openTools(
   const channel = openChannel(settings.CYTOMESH_API_TARGET);
   const control: ControlPlane = {
     channel,
-    jobs: channel.client(JobService),
+    jobs: retrySafeJobs(channel.client(JobService)),
     catalog: channel.client(CatalogService),
     worker: channel.client(JobWorkerService),
   };

@@ -14,6 +14,7 @@ import {
   type BaseSettings,
   createTaskPool,
   dataDirOf,
+  retrySafeJobs,
   storeLayout,
   type TaskPool,
 } from "@cytomesh/service-kit";
@@ -148,7 +149,7 @@ export async function buildRest(
     (parts.peers.find((one) => one.name === name) as ServicePeer).channel;
   const clients: RestClients = {
     catalog: own.client(CatalogService),
-    jobs: own.client(JobService),
+    jobs: retrySafeJobs(own.client(JobService)),
     mesh: own.client(MeshService),
     inference: peer("inference").client(InferenceService),
     extract: peer("extract").client(ExtractService),

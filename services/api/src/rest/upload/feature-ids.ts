@@ -1,4 +1,4 @@
-import { AnnDataError, type Column, type DataFrame } from "@cytomesh/anndata";
+import { AnnDataError, type Column, type DataFrame, withoutVersion } from "@cytomesh/anndata";
 import { EdgeError } from "../../edge/errors.ts";
 
 /** The genes of an upload. */
@@ -34,10 +34,13 @@ function textOf(frame: DataFrame, name: string): string[] | undefined {
 export function chooseFeatureIds(frame: DataFrame, schema: readonly string[]): FeatureIds {
   const known = new Set(schema);
   const count = (ids: readonly string[]) => new Set(ids.filter((id) => known.has(id))).size;
-  const index = frame.index();
+  // Models made here read ids without version, as ingest drops them.
+  const asKnown = (ids: readonly string[]) => ids.map((id) => (known.has(id) ? id : withoutVersion(id)));
+  const index = asKnown(frame.index());
   let best: FeatureIds = { from: "index", ids: index, shared: count(index) };
   for (const name of best.shared === known.size ? [] : frame.columnNames) {
-    const ids = textOf(frame, name);
+    const text = textOf(frame, name);
+    const ids = text === undefined ? undefined : asKnown(text);
     const shared = ids === undefined ? 0 : count(ids);
     if (ids !== undefined && shared > best.shared) best = { from: name, ids, shared };
   }
