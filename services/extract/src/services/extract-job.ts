@@ -107,6 +107,10 @@ async function writeBins(
   const uploads: Promise<void>[] = [];
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
+  // What came first, a failure or the end of the attempt, is the cause; what the others report then is its echo.
+  const fail = (error: unknown) => {
+    if (!signal.aborted) failed.abort(error);
+  };
   const cells = new Map<number, number>();
   const shares = share(o.todo, Math.min(deps.pool.threads, o.todo.length));
   const one = (bins: number[], thread: number) => {
@@ -124,9 +128,7 @@ async function writeBins(
       signal,
       onProgress: (message: { bin?: WrittenBin; cells?: number }) => {
         if (message.bin !== undefined)
-          uploads.push(
-            keepBin(deps, context, o, message.bin, signal).catch((error) => void failed.abort(error)),
-          );
+          uploads.push(keepBin(deps, context, o, message.bin, signal).catch(fail));
         if (message.cells !== undefined) {
           cells.set(thread, message.cells);
           o.onCells([...cells.values()].reduce((sum, count) => sum + count, 0));
@@ -136,9 +138,8 @@ async function writeBins(
   };
   try {
     await Promise.all(shares.map(one)).catch((error) => {
-      if (!failed.signal.aborted) failed.abort(error);
-      // The first failure is the cause; what the others report is the echo of its abort.
-      throw failed.signal.reason;
+      fail(error);
+      throw signal.reason;
     });
     await Promise.all(uploads);
     signal.throwIfAborted();
