@@ -4,6 +4,7 @@ export type { GetJsonOptions, LocalFileOptions, PutJsonOptions } from "./helpers
 export { getJson, putJson, sha256Of, withLocalFile, withLocalFiles } from "./helpers.ts";
 export { createLocalCopies, type LocalCopies } from "./local-copies.ts";
 export { createObjectStore } from "./object-store.ts";
+export { publishFolder, putOnce, sha256Hex } from "./publish.ts";
 export type {
   ByteRange,
   CallOptions,

@@ -4,8 +4,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 import { writeH5ad } from "@cytomesh/anndata";
-import { binFileName, hashFile, openBin, parseBinsManifest, totalCountsColumn } from "./bin-file.ts";
+import { binFileName, openBin, parseBinsManifest, totalCountsColumn } from "./bin-file.ts";
 import { OmicsStoreError, type OmicsStoreErrorTag } from "./errors.ts";
+import { hashFile } from "./files.ts";
 import { inTempDir } from "./test-tables.ts";
 import type { ObsColumn } from "./types.ts";
 

@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { pipeline } from "node:stream/promises";
 import { openAnnData } from "@cytomesh/anndata";
 import { getJson, joinUri, type ObjectStore } from "@cytomesh/object-store";
 import { z } from "zod";
 import { OmicsStoreError } from "./errors.ts";
+import { hashFile } from "./files.ts";
 import type { CsrRowsLike } from "./types.ts";
 
 /** Obs column of every bin: total counts of the cell over all genes of its file, not only those of the schema. */
@@ -44,23 +42,6 @@ export async function fetchBinsManifest(
 ): Promise<BinsManifest> {
   const uri = joinUri(binsUri, "manifest.json");
   return parseBinsManifest(await getJson(store, uri, signal === undefined ? {} : { signal }), uri);
-}
-
-/** SHA-256 (lower-case hex) and size of a local file. */
-export async function hashFile(
-  path: string,
-  signal?: AbortSignal,
-): Promise<{ sha256: string; bytes: number }> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  await pipeline(createReadStream(path), async (chunks: AsyncIterable<Buffer>) => {
-    for await (const chunk of chunks) {
-      signal?.throwIfAborted();
-      hash.update(chunk);
-      bytes += chunk.length;
-    }
-  });
-  return { sha256: hash.digest("hex"), bytes };
 }
 
 /** A bin that is read batch by batch. */

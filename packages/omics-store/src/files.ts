@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { access, open, rename, stat } from "node:fs/promises";
+import { access, open, rename } from "node:fs/promises";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { version } from "@duckdb/node-api";
 
 export const MANIFEST = "manifest.json";
@@ -16,18 +17,34 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
+/** SHA-256 (lower-case hex) and size of a local file. */
+export async function hashFile(
+  path: string,
+  signal?: AbortSignal,
+): Promise<{ sha256: string; bytes: number }> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  await pipeline(
+    createReadStream(path, { highWaterMark: 1 << 20 }),
+    async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) {
+        signal?.throwIfAborted();
+        hash.update(chunk);
+        bytes += chunk.length;
+      }
+    },
+  );
+  return { sha256: hash.digest("hex"), bytes };
+}
+
 export async function describeFile(
   dir: string,
   name: string,
 ): Promise<{ name: string; bytes: number; sha256: string }> {
-  const path = join(dir, name);
-  const hash = createHash("sha256");
-  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(piece as Buffer);
-  return { name, bytes: (await stat(path)).size, sha256: hash.digest("hex") };
+  const { sha256, bytes } = await hashFile(join(dir, name));
+  // The order of the keys is the order in manifests, whose bytes are compared.
+  return { name, bytes, sha256 };
 }
-
-export const sha256Hex = (data: string | Uint8Array): string =>
-  createHash("sha256").update(data).digest("hex");
 
 /** Whole or not at all: a temporary file, synced, then renamed. */
 export async function writeJson(path: string, value: unknown): Promise<void> {

@@ -4,7 +4,6 @@ export {
   type BinsManifest,
   binFileName,
   fetchBinsManifest,
-  hashFile,
   openBin,
   parseBinsManifest,
   totalCountsColumn,
@@ -14,6 +13,7 @@ export { countCells, readColumns } from "./count-cells.ts";
 export { readCurriculum, readFeatures } from "./curriculum.ts";
 export { OmicsStoreError, type OmicsStoreErrorTag } from "./errors.ts";
 export { type ExtractOptions, type ExtractProgress, extractBins } from "./extract.ts";
+export { hashFile } from "./files.ts";
 export {
   type Filter,
   type FilterOp,

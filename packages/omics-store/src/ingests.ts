@@ -1,8 +1,9 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { sha256Hex } from "@cytomesh/object-store";
 import { z } from "zod";
 import { OmicsStoreError } from "./errors.ts";
-import { MANIFEST, sha256Hex } from "./files.ts";
+import { MANIFEST } from "./files.ts";
 import { quoteIdentifier, quoteText } from "./sql.ts";
 import { sqlType } from "./store-columns.ts";
 import type { ColumnType, IngestManifest, ObsType } from "./types.ts";

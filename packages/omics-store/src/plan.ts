@@ -1,6 +1,6 @@
+import { sha256Hex } from "@cytomesh/object-store";
 import { pickColumns } from "./cell-query.ts";
 import { type CheckedRequest, parseRequest } from "./curriculum.ts";
-import { sha256Hex } from "./files.ts";
 import { type Filter, parseFilters } from "./filters.ts";
 import { type Ingest, openIngests, unifiedColumns } from "./ingests.ts";
 import type { ColumnType, CurriculumRequest } from "./types.ts";

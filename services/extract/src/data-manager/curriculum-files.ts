@@ -1,10 +1,5 @@
-import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { joinUri, type ObjectStore } from "@cytomesh/object-store";
+import { joinUri, type ObjectStore, publishFolder, putOnce, sha256Hex } from "@cytomesh/object-store";
 import { ExtractError } from "../errors.ts";
-
-const manifestName = "manifest.json";
 
 /**
  * Publish the files of a prepared curriculum, the manifest last and only if there is none. Preparing the same request again gives the
@@ -19,35 +14,9 @@ export async function publishCurriculum(
   localDir: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const manifest = await readFile(join(localDir, manifestName));
-  const mine = sha256(manifest);
-  const before = await publishedSha256(store, uri);
-  if (before !== undefined) return requireSame(uri, mine, before);
-  const names = (await readdir(localDir)).filter((name) => name !== manifestName).sort();
-  for (const name of names) await store.putFile(joinUri(uri, name), join(localDir, name), { signal });
-  try {
-    await store.put(joinUri(uri, manifestName), manifest, {
-      ifAbsent: true,
-      contentType: "application/json",
-      signal,
-    });
-  } catch (error) {
-    if ((error as { tag?: string }).tag !== "object-exists") throw error;
-    requireSame(uri, mine, (await publishedSha256(store, uri)) ?? "");
-  }
-  return mine;
-}
-
-async function publishedSha256(store: ObjectStore, uri: string): Promise<string | undefined> {
-  const at = joinUri(uri, manifestName);
-  return (await store.head(at)) === undefined ? undefined : sha256(await store.get(at));
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
-function requireSame(uri: string, mine: string, theirs: string): string {
+  const { manifest, standing } = await publishFolder(store, uri, localDir, { signal });
+  const mine = sha256Hex(manifest);
+  const theirs = standing === undefined ? mine : sha256Hex(standing);
   if (mine === theirs) return mine;
   throw new ExtractError(
     "curriculum-exists",
@@ -65,11 +34,8 @@ export async function frozenIngests(
   current: readonly string[],
 ): Promise<string[]> {
   const at = joinUri(uri, "ingests.json");
-  try {
-    await store.put(at, JSON.stringify(current), { ifAbsent: true, contentType: "application/json" });
-    return [...current];
-  } catch (error) {
-    if ((error as { tag?: string }).tag !== "object-exists") throw error;
-    return JSON.parse(Buffer.from(await store.get(at)).toString("utf8")) as string[];
-  }
+  const standing = await putOnce(store, at, JSON.stringify(current), { contentType: "application/json" });
+  return standing === undefined
+    ? [...current]
+    : (JSON.parse(Buffer.from(standing).toString("utf8")) as string[]);
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { type Curriculum, CurriculumState } from "@cytomesh/contracts/catalog/v1/resources";
 import type { ObjectStore } from "@cytomesh/object-store";
 import { type BinsManifest, fetchBinsManifest } from "@cytomesh/omics-store";
@@ -18,9 +17,4 @@ export async function readBinsManifest(
       `curriculum ${curriculum.name} has no bins yet; run an extract job first`,
     );
   return fetchBinsManifest(store, storeLayout(storeUri).bins(curriculum.name), signal);
-}
-
-/** SHA-256 in lower-case hex. */
-export function sha256Hex(bytes: Uint8Array | string): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -1,8 +1,7 @@
 import type { Embedding } from "@cytomesh/contracts/catalog/v1/resources";
-import { joinUri, type ObjectStore } from "@cytomesh/object-store";
+import { joinUri, type ObjectStore, sha256Hex } from "@cytomesh/object-store";
 import { InferenceError } from "../errors.ts";
 import { type EmbeddingManifest, parseEmbeddingManifest } from "../schemas/embedding.ts";
-import { sha256Hex } from "./bins.ts";
 import { manifestName } from "./publish.ts";
 
 /**

@@ -1,6 +1,5 @@
-import { joinUri, type ObjectStore } from "@cytomesh/object-store";
+import { joinUri, type ObjectStore, putOnce, sha256Hex } from "@cytomesh/object-store";
 import { InferenceError } from "../errors.ts";
-import { sha256Hex } from "./bins.ts";
 
 /** What a folder is made from; decides who may write into it. */
 export type Source = Readonly<Record<string, string | readonly string[]>>;
@@ -24,7 +23,7 @@ export async function claimFolder(
   signal: AbortSignal,
 ): Promise<void> {
   const text = `${JSON.stringify(source, undefined, 2)}\n`;
-  const found = await putOnce(store, joinUri(uri, sourceName), text, signal);
+  const found = await putText(store, joinUri(uri, sourceName), text, signal);
   if (found !== undefined && found !== text)
     throw new InferenceError(
       tag,
@@ -45,7 +44,7 @@ export async function publishManifest(
   tag: "embedding-exists" | "index-exists",
   signal: AbortSignal,
 ): Promise<string> {
-  const found = await putOnce(store, joinUri(uri, manifestName), text, signal);
+  const found = await putText(store, joinUri(uri, manifestName), text, signal);
   if (found !== undefined && found !== text)
     throw new InferenceError(
       tag,
@@ -65,19 +64,15 @@ export async function publishedManifest(
   return Buffer.from(await store.get(at, { signal })).toString("utf8");
 }
 
-async function putOnce(
+/** Put text unless there is some; returns what stands there instead. */
+async function putText(
   store: ObjectStore,
   uri: string,
   text: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  try {
-    await store.put(uri, text, { ifAbsent: true, contentType: "application/json", signal });
-    return undefined;
-  } catch (error) {
-    if ((error as { tag?: string }).tag !== "object-exists") throw error;
-    return Buffer.from(await store.get(uri, { signal })).toString("utf8");
-  }
+  const standing = await putOnce(store, uri, text, { contentType: "application/json", signal });
+  return standing === undefined ? undefined : Buffer.from(standing).toString("utf8");
 }
 
 function oneLine(text: string): string {

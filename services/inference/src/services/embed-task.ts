@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import type { OnnxRunner } from "@cytomesh/kernels";
+import { sha256Hex } from "@cytomesh/object-store";
 import { type BinReader, openBin } from "@cytomesh/omics-store";
 import type { TaskContext } from "@cytomesh/service-kit/task";
-import { sha256Hex } from "../data-manager/bins.ts";
 import { InferenceError } from "../errors.ts";
 import type { EmbeddedBin } from "../schemas/embedding.ts";
 import { embeddedBinFile } from "../schemas/embedding.ts";

@@ -1,11 +1,6 @@
-import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { joinUri, type ObjectStore } from "@cytomesh/object-store";
+import { joinUri, type ObjectStore, publishFolder, sha256Hex } from "@cytomesh/object-store";
 import { IngestError } from "../errors.ts";
-
-const manifestName = "manifest.json";
 
 /**
  * Publish the files of an ingest: data first, the manifest last and only if there is none. An ingest is visible once its manifest exists,
@@ -21,26 +16,17 @@ export async function publishIngest(
   localDir: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const manifest = await readFile(join(localDir, manifestName));
-  const at = joinUri(uri, manifestName);
-  if ((await store.head(at, { signal })) !== undefined) return adopt(store, at, manifest, signal);
-  const names = (await readdir(localDir)).filter((name) => name !== manifestName).sort();
-  for (const name of names) await store.putFile(joinUri(uri, name), join(localDir, name), { signal });
-  try {
-    await store.put(at, manifest, { ifAbsent: true, contentType: "application/json", signal });
-    return sha256(manifest);
-  } catch (error) {
-    if ((error as { tag?: string }).tag !== "object-exists") throw error;
-    return adopt(store, at, manifest, signal);
-  }
+  const { manifest, standing } = await publishFolder(store, uri, localDir, { signal });
+  return standing === undefined
+    ? sha256Hex(manifest)
+    : adopt(joinUri(uri, "manifest.json"), standing, manifest);
 }
 
-async function adopt(store: ObjectStore, at: string, mine: Uint8Array, signal: AbortSignal): Promise<string> {
-  const theirs = await store.get(at, { signal });
-  if (isDeepStrictEqual(identityOf(theirs), identityOf(mine))) return sha256(theirs);
+function adopt(at: string, theirs: Uint8Array, mine: Uint8Array): string {
+  if (isDeepStrictEqual(identityOf(theirs), identityOf(mine))) return sha256Hex(theirs);
   throw new IngestError(
     "manifest-conflict",
-    `${at} is the manifest of another ingest (SHA-256 ${sha256(theirs)}, this one has ${sha256(mine)}); the same content must give the same files, so report this`,
+    `${at} is the manifest of another ingest (SHA-256 ${sha256Hex(theirs)}, this one has ${sha256Hex(mine)}); the same content must give the same files, so report this`,
   );
 }
 
@@ -57,8 +43,4 @@ function identityOf(manifest: Uint8Array): unknown {
     createdBy: unknown;
   };
   return { ...rest, source: { ...source, sourceName: "" } };
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import type { ObjectStore } from "@cytomesh/object-store";
+import { type ObjectStore, putOnce, sha256Hex } from "@cytomesh/object-store";
 import { TrainingError } from "../errors.ts";
 
 /**
@@ -15,19 +14,13 @@ export async function publishModel(
   sha256: string,
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    await store.put(uri, onnx, { ifAbsent: true, contentType: "application/octet-stream", signal });
-  } catch (error) {
-    if ((error as { tag?: string }).tag !== "object-exists") throw error;
-    const found = createHash("sha256")
-      .update(await store.get(uri, { signal }))
-      .digest("hex");
-    if (found !== sha256)
-      throw new TrainingError(
-        "model-exists",
-        `${uri} already holds another model (SHA-256 ${found}); choose another name`,
-      );
-  }
+  const standing = await putOnce(store, uri, onnx, { contentType: "application/octet-stream", signal });
+  const found = standing === undefined ? sha256 : sha256Hex(standing);
+  if (found !== sha256)
+    throw new TrainingError(
+      "model-exists",
+      `${uri} already holds another model (SHA-256 ${found}); choose another name`,
+    );
 }
 
 /** Read a model file and hold it against its checksum. */
@@ -38,7 +31,7 @@ export async function readModel(
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const bytes = await store.get(uri, { signal });
-  const found = createHash("sha256").update(bytes).digest("hex");
+  const found = sha256Hex(bytes);
   if (found !== sha256)
     throw new TrainingError("damaged-model", `${uri} has SHA-256 ${found}, the catalog says ${sha256}`);
   return bytes;
