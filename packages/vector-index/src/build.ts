@@ -151,7 +151,11 @@ async function publish(staging: string, dir: string): Promise<void> {
     movedAside = replaces;
     await rename(staging, dir);
   } catch (cause) {
-    if (movedAside) await rename(aside, dir).catch(() => undefined);
+    if (movedAside)
+      await rename(aside, dir).catch(async ({ code }: NodeJS.ErrnoException) => {
+        // Another build has put its index there meanwhile: the old one is replaced all the same.
+        if (code === "ENOTEMPTY" || code === "EEXIST") await rm(aside, { recursive: true, force: true });
+      });
     throw new VectorIndexError(
       "target_in_use",
       `the index could not be moved to ${dir}: is another build writing there?`,
