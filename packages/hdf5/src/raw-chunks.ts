@@ -1,7 +1,7 @@
 import { elementCount, rowElements } from "./blocks.ts";
+import { decodeChunk } from "./codecs/decode-chunk.ts";
 import { decodeElements, utf8Text } from "./decode.ts";
 import { Hdf5Error } from "./errors.ts";
-import { decodeChunk } from "./filters.ts";
 import { readHeapStrings } from "./raw-heap.ts";
 import type { DatasetInfo, H5Values } from "./types.ts";
 import { explainLog, type Sandbox } from "./wasm-module.ts";
@@ -85,7 +85,7 @@ function readChunk(
         `${info.path}: chunk at [${origin}] cannot be read: ${explainLog(sandbox.log)}`,
       );
     }
-    return decodeChunk(stored, info.filters, size, chunkBytes, `${info.path}, chunk at [${origin}]`);
+    return decodeChunk(stored, info.filters, size, chunkBytes, 0, `${info.path}, chunk at [${origin}]`);
   } finally {
     hdf5._free(scratch);
     sandbox.captureReads = false;

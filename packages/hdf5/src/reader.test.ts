@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { decodeChunk, decodeLzf } from "./filters.ts";
+import { decodeChunk } from "./codecs/decode-chunk.ts";
+import { decodeLzf } from "./codecs/lzf.ts";
 import { createH5, openH5 } from "./index.ts";
 import type { H5Type } from "./types.ts";
 import { writeChunkIndex } from "./write/chunk-index.ts";
@@ -193,7 +194,7 @@ test("decodeLzf never reads or writes out of bounds", () => {
   );
   // One literal, then a reference of length 5 to distance 1: a run.
   assert.deepEqual([...decodeLzf(Uint8Array.of(0, 9, (3 << 5) | 0, 0), 6)], [9, 9, 9, 9, 9, 9]);
-  assert.throws(() => decodeChunk(Uint8Array.of(0, 9), [{ id: 32000 }], 1, 2, "d"), {
+  assert.throws(() => decodeChunk(Uint8Array.of(0, 9), [{ id: 32000 }], 1, 2, 0, "d"), {
     tag: "corrupt",
     message: /holds 1 bytes/,
   });
