@@ -1,6 +1,6 @@
-import type { DatasetInfo, H5Reader, H5Type, H5Values } from "@cytomesh/hdf5";
 import { AnnDataError } from "./errors.ts";
 import { booleanAttribute, plainNumbers, stringAttribute } from "./source.ts";
+import type { ArrayInfo, Source, Values, ValueType } from "./storage.ts";
 import type { CategoricalColumn, Column, NumberDtype } from "./types.ts";
 
 /**
@@ -11,7 +11,7 @@ import type { CategoricalColumn, Column, NumberDtype } from "./types.ts";
  * @throws AnnDataError "wrong-length" | "invalid" | "unsupported" | "not-found"
  */
 export function readColumn(
-  source: H5Reader,
+  source: Source,
   where: string,
   length: number,
   categoriesPath: string | undefined,
@@ -27,7 +27,7 @@ export function readColumn(
   return categorical(source.read(info), categories, ordered, where);
 }
 
-function readEncodedGroup(source: H5Reader, where: string, length: number): Column {
+function readEncodedGroup(source: Source, where: string, length: number): Column {
   const encoding = stringAttribute(source, where, "encoding-type");
   const has = (name: string) => source.kind(`${where}/${name}`) === "dataset";
   if (
@@ -47,7 +47,7 @@ function readEncodedGroup(source: H5Reader, where: string, length: number): Colu
   );
 }
 
-function readNullable(source: H5Reader, where: string, length: number): Column {
+function readNullable(source: Source, where: string, length: number): Column {
   const valuesAt = `${where}/values`;
   const info = checkLength(source.dataset(valuesAt), valuesAt, length);
   const maskInfo = checkLength(source.dataset(`${where}/mask`), `${where}/mask`, length);
@@ -64,7 +64,7 @@ function readNullable(source: H5Reader, where: string, length: number): Column {
 }
 
 /** Categories as strings, whatever they are on disk. */
-export function readCategories(source: H5Reader, where: string): string[] {
+export function readCategories(source: Source, where: string): string[] {
   if (source.kind(where) === "group") {
     const values = source.dataset(`${where}/values`);
     return columnStrings(readNullable(source, where, values.shape?.[0] ?? 0));
@@ -76,7 +76,7 @@ export function readCategories(source: H5Reader, where: string): string[] {
 }
 
 export function categorical(
-  codes: H5Values,
+  codes: Values,
   categories: string[],
   ordered: boolean,
   where: string,
@@ -97,7 +97,7 @@ export function categorical(
 }
 
 /** Values that came from HDF5 → a column. */
-export function toColumn(values: H5Values, type: H5Type, where: string): Column {
+export function toColumn(values: Values, type: ValueType, where: string): Column {
   if (type.kind === "string" && Array.isArray(values)) return { kind: "string", values };
   if (type.kind === "enum") {
     const numbers = plainNumbers(values, where);
@@ -119,14 +119,14 @@ function enumColumn(numbers: ArrayLike<number>, members: Record<string, number>,
   return categorical(codes, categories, false, where);
 }
 
-export function isBooleanEnum(type: H5Type): boolean {
+export function isBooleanEnum(type: ValueType): boolean {
   if (type.kind !== "enum") return false;
   const { FALSE, TRUE } = type.members;
   return FALSE === 0 && TRUE === 1 && Object.keys(type.members).length === 2;
 }
 
 /** float16 is widened to float32 by the reader. */
-export function dtypeOf(type: Extract<H5Type, { kind: "int" | "float" }>): NumberDtype {
+export function dtypeOf(type: Extract<ValueType, { kind: "int" | "float" }>): NumberDtype {
   if (type.kind === "float") return type.size === 8 ? "float64" : "float32";
   return `${type.signed ? "int" : "uint"}${(type.size * 8) as 8 | 16 | 32 | 64}`;
 }
@@ -156,7 +156,7 @@ function numberText(value: number, float: boolean): string {
   return float && Number.isInteger(value) && Math.abs(value) < 1e16 ? value.toFixed(1) : String(value);
 }
 
-export function checkLength(info: DatasetInfo, where: string, length: number): DatasetInfo {
+export function checkLength(info: ArrayInfo, where: string, length: number): ArrayInfo {
   if (info.shape?.length !== 1 || info.shape[0] !== length) {
     throw new AnnDataError(
       "wrong-length",

@@ -1,18 +1,18 @@
-import type { DatasetInfo, H5Reader } from "@cytomesh/hdf5";
 import { canonicalRows } from "./canonical.ts";
 import { AnnDataError } from "./errors.ts";
 import { batchesOf, checkRange, type MatrixAxes, valueArray, valueDtype } from "./matrix.ts";
 import { takeRows } from "./rows.ts";
 import { plainNumbers } from "./source.ts";
+import type { ArrayInfo, Source } from "./storage.ts";
 import type { CsrRows, Matrix } from "./types.ts";
 
 /** The three arrays of a CSR or CSC group; "major" is the axis that indptr runs along. */
 interface Arrays {
-  source: H5Reader;
+  source: Source;
   where: string;
-  indptr: DatasetInfo;
-  indices: DatasetInfo;
-  data: DatasetInfo;
+  indptr: ArrayInfo;
+  indices: ArrayInfo;
+  data: ArrayInfo;
   dtype: string;
   nnz: number;
   minor: number;
@@ -23,7 +23,7 @@ interface Arrays {
 const turnEntries = 4 * 1024 * 1024;
 
 export function openCompressed(
-  source: H5Reader,
+  source: Source,
   where: string,
   format: "csr" | "csc",
   axes: MatrixAxes,
@@ -60,13 +60,7 @@ export function openCompressed(
   return matrix;
 }
 
-function openArrays(
-  source: H5Reader,
-  where: string,
-  major: number,
-  minor: number,
-  minorSays: string,
-): Arrays {
+function openArrays(source: Source, where: string, major: number, minor: number, minorSays: string): Arrays {
   const [indptr, indices, data] = ["indptr", "indices", "data"].map((name) => {
     const info = source.dataset(`${where}/${name}`);
     if (info.shape?.length !== 1) {
@@ -76,7 +70,7 @@ function openArrays(
       );
     }
     return info;
-  }) as [DatasetInfo, DatasetInfo, DatasetInfo];
+  }) as [ArrayInfo, ArrayInfo, ArrayInfo];
   const nnz = data.shape![0]!;
   if (indices.shape![0] !== nnz) {
     throw new AnnDataError(

@@ -1,7 +1,7 @@
-import type { H5Reader, H5Type, H5Values } from "@cytomesh/hdf5";
 import { categorical, columnStrings, readCategories, readColumn, toColumn } from "./columns.ts";
 import { AnnDataError } from "./errors.ts";
 import { stringAttribute } from "./source.ts";
+import type { Source, Values, ValueType } from "./storage.ts";
 import type { Column, DataFrame } from "./types.ts";
 
 /**
@@ -9,14 +9,14 @@ import type { Column, DataFrame } from "./types.ts";
  *
  * @throws AnnDataError "not-anndata" | "invalid"
  */
-export function openFrame(source: H5Reader, where: string): DataFrame {
+export function openFrame(source: Source, where: string): DataFrame {
   const kind = source.kind(where);
   if (kind === "dataset") return openCompound(source, where);
   if (kind === "group") return openGroup(source, where);
   throw new AnnDataError("not-anndata", `${source.path}: not an AnnData file: ${where} is missing`);
 }
 
-function openGroup(source: H5Reader, where: string): DataFrame {
+function openGroup(source: Source, where: string): DataFrame {
   const indexName = indexOf(source, where);
   const length = frameLength(source, `${where}/${indexName}`);
   const columnNames = columnsOf(source, where, indexName);
@@ -37,7 +37,7 @@ function openGroup(source: H5Reader, where: string): DataFrame {
   };
 }
 
-function indexOf(source: H5Reader, where: string): string {
+function indexOf(source: Source, where: string): string {
   const named = stringAttribute(source, where, "_index");
   const found = [named, "_index", "index"].find(
     (name) => name !== undefined && source.kind(`${where}/${name}`) !== undefined && name !== "",
@@ -51,7 +51,7 @@ function indexOf(source: H5Reader, where: string): string {
   throw new AnnDataError("invalid", `${where} has ${what}; its row names are missing`);
 }
 
-function frameLength(source: H5Reader, indexPath: string): number {
+function frameLength(source: Source, indexPath: string): number {
   const at = source.kind(indexPath) === "group" ? groupValues(source, indexPath) : indexPath;
   const { shape } = source.dataset(at);
   if (shape?.length !== 1)
@@ -59,11 +59,11 @@ function frameLength(source: H5Reader, indexPath: string): number {
   return shape[0]!;
 }
 
-function groupValues(source: H5Reader, where: string): string {
+function groupValues(source: Source, where: string): string {
   return source.kind(`${where}/codes`) === "dataset" ? `${where}/codes` : `${where}/values`;
 }
 
-function columnsOf(source: H5Reader, where: string, indexName: string): string[] {
+function columnsOf(source: Source, where: string, indexName: string): string[] {
   const order = source.attribute(where, "column-order")?.values;
   if (Array.isArray(order)) return [...new Set(order)].filter((name) => name !== "");
   // An empty order is written as zero floats.
@@ -80,7 +80,7 @@ function missingColumn(where: string, name: string, names: readonly string[]): A
 }
 
 /** One record per row; the first member is the index, categories stand in `uns/<column>_categories`. */
-function openCompound(source: H5Reader, where: string): DataFrame {
+function openCompound(source: Source, where: string): DataFrame {
   const info = source.dataset(where);
   if (info.type.kind !== "compound" || info.shape?.length !== 1 || info.type.members.length === 0) {
     throw new AnnDataError(
@@ -91,9 +91,9 @@ function openCompound(source: H5Reader, where: string): DataFrame {
   const types = new Map(info.type.members.map((member) => [member.name, member.type]));
   const [indexName, ...columnNames] = [...types.keys()] as [string, ...string[]];
   // Read once: every member costs the whole table.
-  let table: Map<string, H5Values> | undefined;
-  const take = (name: string): { values: H5Values; type: H5Type } => {
-    table ??= source.read(info) as Map<string, H5Values>;
+  let table: Map<string, Values> | undefined;
+  const take = (name: string): { values: Values; type: ValueType } => {
+    table ??= source.read(info) as Map<string, Values>;
     return { values: table.get(name)!, type: types.get(name)! };
   };
   const plain = (name: string): Column => {

@@ -1,9 +1,9 @@
-import type { H5Reader, H5Type } from "@cytomesh/hdf5";
 import { dtypeOf, isBooleanEnum } from "./columns.ts";
 import { openCompressed } from "./compressed.ts";
 import { openDense } from "./dense.ts";
 import { AnnDataError } from "./errors.ts";
 import { shapeAttribute, stringAttribute } from "./source.ts";
+import type { Source, ValueType } from "./storage.ts";
 import type { CsrRows, Matrix } from "./types.ts";
 
 /** What the axes of a matrix must fit. */
@@ -19,7 +19,7 @@ export interface MatrixAxes {
  *
  * @throws AnnDataError "wrong-length" | "invalid" | "unsupported" | "not-found"
  */
-export function openMatrix(source: H5Reader, where: string, axes: MatrixAxes, maxBytes: number): Matrix {
+export function openMatrix(source: Source, where: string, axes: MatrixAxes, maxBytes: number): Matrix {
   const kind = source.kind(where);
   if (kind === "dataset") return openDense(source, where, axes, maxBytes);
   if (kind !== "group") throw new AnnDataError("not-found", `there is no matrix at ${where}`);
@@ -31,7 +31,7 @@ export function openMatrix(source: H5Reader, where: string, axes: MatrixAxes, ma
   return openCompressed(source, where, format, axes, maxBytes);
 }
 
-function sparseFormat(source: H5Reader, where: string): "csr" | "csc" {
+function sparseFormat(source: Source, where: string): "csr" | "csc" {
   const encoding = stringAttribute(source, where, "encoding-type");
   const old = stringAttribute(source, where, "h5sparse_format");
   if (encoding === "csr_matrix" || (encoding === undefined && old === "csr")) return "csr";
@@ -72,7 +72,7 @@ export function* batchesOf(matrix: Matrix, batchRows: number): Generator<{ start
   }
 }
 
-export function valueDtype(type: H5Type, where: string): string {
+export function valueDtype(type: ValueType, where: string): string {
   if (type.kind === "int" || type.kind === "float") return dtypeOf(type);
   if (isBooleanEnum(type)) return "bool";
   throw new AnnDataError(

@@ -1,8 +1,8 @@
-import type { H5Reader, H5Type, H5Values } from "@cytomesh/hdf5";
 import { dtypeOf } from "./columns.ts";
 import { AnnDataError } from "./errors.ts";
 import { valueArray } from "./matrix.ts";
 import { plainNumbers, stringAttribute } from "./source.ts";
+import type { Source, Values, ValueType } from "./storage.ts";
 
 export interface Embedding {
   data: Float32Array | Float64Array;
@@ -10,7 +10,7 @@ export interface Embedding {
 }
 
 /** obsm is a group of arrays, or before 0.7 one compound dataset with an array per key. */
-export function obsmKeysOf(source: H5Reader): string[] {
+export function obsmKeysOf(source: Source): string[] {
   const kind = source.kind("/obsm");
   if (kind === "group") return source.children("/obsm");
   const type = kind === "dataset" ? source.dataset("/obsm").type : undefined;
@@ -18,7 +18,7 @@ export function obsmKeysOf(source: H5Reader): string[] {
 }
 
 /** @throws AnnDataError "not-found" | "unsupported" | "wrong-length" */
-export function readObsm(source: H5Reader, key: string, nObs: number): Embedding {
+export function readObsm(source: Source, key: string, nObs: number): Embedding {
   const where = `/obsm/${key}`;
   if (!obsmKeysOf(source).includes(key))
     throw new AnnDataError("not-found", `obsm has no key ${JSON.stringify(key)}`);
@@ -35,19 +35,19 @@ export function readObsm(source: H5Reader, key: string, nObs: number): Embedding
   return toEmbedding(source.read(info), info.type, [shape[0]!, shape[1] ?? 1], where, nObs);
 }
 
-function readMember(source: H5Reader, key: string, nObs: number): Embedding {
+function readMember(source: Source, key: string, nObs: number): Embedding {
   const info = source.dataset("/obsm");
   if (info.type.kind !== "compound") throw new AnnDataError("invalid", "/obsm is no compound dataset");
   const type = info.type.members.find((member) => member.name === key)!.type;
   const width = type.kind === "array" ? type.dims.reduce((product, dim) => product * dim, 1) : 1;
-  const values = (source.read(info) as Map<string, H5Values>).get(key)!;
+  const values = (source.read(info) as Map<string, Values>).get(key)!;
   const base = type.kind === "array" ? type.base : type;
   return toEmbedding(values, base, [info.shape?.[0] ?? 0, width], `/obsm.${key}`, nObs);
 }
 
 function toEmbedding(
-  values: H5Values,
-  type: H5Type,
+  values: Values,
+  type: ValueType,
   shape: [number, number],
   where: string,
   nObs: number,

@@ -1,10 +1,11 @@
-import { type H5Reader, openH5 } from "@cytomesh/hdf5";
 import { AnnDataError } from "./errors.ts";
 import { openFrame } from "./frame.ts";
 import { LazyMap } from "./lazy-map.ts";
 import { openMatrix } from "./matrix.ts";
 import { obsmKeysOf, readObsm } from "./obsm.ts";
-import { asAnnDataError, typedReader } from "./source.ts";
+import { openSource } from "./open-source.ts";
+import { asAnnDataError } from "./source.ts";
+import type { Source } from "./storage.ts";
 import type { AnnData, DataFrame, Matrix, OpenOptions } from "./types.ts";
 import { readTree } from "./uns.ts";
 
@@ -17,10 +18,10 @@ const defaultMaxBytes = 1024 ** 3;
  * @throws AnnDataError
  */
 export async function openAnnData(path: string, options: OpenOptions = {}): Promise<AnnData> {
-  let source: H5Reader | undefined;
+  let source: Source | undefined;
   try {
     const maxBytes = options.maxBytes ?? defaultMaxBytes;
-    source = typedReader(await openH5(path, { maxBytes }));
+    source = await openSource(path, maxBytes);
     return build(source, maxBytes);
   } catch (error) {
     source?.close();
@@ -28,7 +29,7 @@ export async function openAnnData(path: string, options: OpenOptions = {}): Prom
   }
 }
 
-function build(source: H5Reader, maxBytes: number): AnnData {
+function build(source: Source, maxBytes: number): AnnData {
   refuseOthers(source);
   const obs = openFrame(source, "/obs");
   const vars = openFrame(source, "/var");
@@ -65,7 +66,7 @@ function build(source: H5Reader, maxBytes: number): AnnData {
 
 /** raw is a group since 0.7 and the pair "raw.X", "raw.var" before. */
 function openRaw(
-  source: H5Reader,
+  source: Source,
   matrix: (where: string, features: DataFrame, name: string) => Matrix,
 ): { var: DataFrame; x: Matrix } | undefined {
   for (const prefix of ["/raw/", "/raw."]) {
@@ -77,7 +78,7 @@ function openRaw(
 }
 
 /** Names the formats that look like AnnData to people and are not. */
-function refuseOthers(source: H5Reader): void {
+function refuseOthers(source: Source): void {
   const missing = ["obs", "var"].filter((name) => source.kind(`/${name}`) === undefined);
   const has = (path: string) => source.kind(path) !== undefined;
   if (has("/mod") && !has("/X")) {

@@ -1,12 +1,12 @@
-import type { DatasetInfo, H5Reader, H5Type, H5Values } from "@cytomesh/hdf5";
 import { isBooleanEnum } from "./columns.ts";
 import { AnnDataError } from "./errors.ts";
+import type { ArrayInfo, Source, Values, ValueType } from "./storage.ts";
 
 /** Bounds of what `uns()` returns: it is for reading settings and labels, not for moving arrays. */
 const limits = { depth: 32, entries: 10_000, arrayElements: 1_000, stringChars: 100_000 };
 
 /** A group as plain JSON. Links that lead out of the file or back to a parent become null, big arrays `{ shape, dtype }`. */
-export function readTree(source: H5Reader, where: string): unknown {
+export function readTree(source: Source, where: string): unknown {
   let left = limits.entries;
   const visit = (path: string, parents: readonly string[]): unknown => {
     if (--left < 0) return null;
@@ -35,7 +35,7 @@ function tolerate(read: () => unknown): unknown {
   }
 }
 
-function readLeaf(source: H5Reader, info: DatasetInfo): unknown {
+function readLeaf(source: Source, info: ArrayInfo): unknown {
   const { shape } = info;
   if (shape === undefined) return null;
   const elements = shape.reduce((product, dim) => product * dim, 1);
@@ -48,7 +48,7 @@ function readLeaf(source: H5Reader, info: DatasetInfo): unknown {
   return Array.from({ length: rows }, (_, row) => list.slice(row * columns, (row + 1) * columns));
 }
 
-function toList(values: H5Values, type: H5Type): unknown[] | undefined {
+function toList(values: Values, type: ValueType): unknown[] | undefined {
   if (values instanceof Map && type.kind === "compound") {
     const columns = type.members.map(
       (member) => [member.name, toList(values.get(member.name) ?? [], member.type) ?? []] as const,
@@ -65,7 +65,7 @@ function toList(values: H5Values, type: H5Type): unknown[] | undefined {
   return numbers.map((value) => (Number.isFinite(value) ? value : null));
 }
 
-function typeName(type: H5Type): string {
+function typeName(type: ValueType): string {
   if (type.kind === "int") return `${type.signed ? "int" : "uint"}${type.size * 8}`;
   if (type.kind === "float") return `float${type.size * 8}`;
   return isBooleanEnum(type) ? "bool" : type.kind;

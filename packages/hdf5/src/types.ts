@@ -98,8 +98,8 @@ export type AttributeInput =
 
 export interface DatasetInput {
   type: H5Type;
-  /** [] for a scalar. With `append`, shape[0] is ignored: rows are counted as they come. */
-  shape: readonly number[];
+  /** [] for a scalar, undefined for the null dataspace. With `append`, shape[0] is ignored: rows are counted as they come. */
+  shape: readonly number[] | undefined;
   /** Chunked and compressed when given; contiguous otherwise. */
   deflate?: { level: number };
   /** Rows per chunk; default about 64k elements. */
@@ -113,7 +113,7 @@ export type DatasetValues =
 
 /** Handle of a dataset that grows along its first axis. */
 export interface AppendableDataset {
-  append(values: H5Numbers): void;
+  append(values: H5Numbers | readonly string[]): void;
   readonly rows: number;
 }
 

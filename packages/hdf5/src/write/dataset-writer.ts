@@ -93,8 +93,8 @@ export function writeDataset(
   values: DatasetValues,
   where: string,
 ): Message[] {
-  const count = input.shape.reduce((product, dim) => product * dim, 1);
-  if (input.deflate === undefined || input.shape.length === 0 || count === 0) {
+  const count = input.shape === undefined ? 0 : input.shape.reduce((product, dim) => product * dim, 1);
+  if (input.deflate === undefined || input.shape === undefined || input.shape.length === 0 || count === 0) {
     const bytes = encodeValues(space, input.type, values, count, where);
     const address = bytes.length === 0 ? undefinedAddress : space.append(bytes.slice());
     return datasetMessages(
@@ -116,6 +116,7 @@ export class ChunkedWriter implements AppendableDataset {
   readonly #space: FileSpace;
   readonly #input: DatasetInput;
   readonly #where: string;
+  readonly #rowShape: readonly number[];
   readonly #rowBytes: number;
   readonly #filters: FilterSpec[];
   readonly #chunks: StoredChunk[] = [];
@@ -128,7 +129,10 @@ export class ChunkedWriter implements AppendableDataset {
     this.#space = space;
     this.#input = input;
     this.#where = where;
-    const elements = input.shape.slice(1).reduce((product, dim) => product * dim, 1);
+    if (input.shape === undefined || input.shape.length === 0)
+      throw new Hdf5Error("invalid-argument", `${where}: a scalar has no rows to append`);
+    this.#rowShape = input.shape.slice(1);
+    const elements = this.#rowShape.reduce((product, dim) => product * dim, 1);
     const size = diskBytes(input.type);
     this.#rowBytes = elements * size;
     this.#chunkRows = input.chunkRows ?? Math.max(1, Math.floor(chunkElements / Math.max(1, elements)));
@@ -141,7 +145,7 @@ export class ChunkedWriter implements AppendableDataset {
     return this.#rows;
   }
 
-  append(values: H5Numbers): void {
+  append(values: H5Numbers | readonly string[]): void {
     this.push(encodeAny(this.#space, this.#input.type, values, values.length, this.#where).slice());
   }
 
@@ -188,9 +192,9 @@ export class ChunkedWriter implements AppendableDataset {
       last.set(Buffer.concat(this.#waiting));
       this.#store(last);
     }
-    const shape = [rows, ...this.#input.shape.slice(1)];
+    const shape = [rows, ...this.#rowShape];
     const index = writeChunkIndex(this.#space, this.#chunks, shape.length, this.#rows);
-    const chunks = [this.#chunkRows, ...this.#input.shape.slice(1)];
+    const chunks = [this.#chunkRows, ...this.#rowShape];
     const layout = { kind: "chunked", index, chunks, elementBytes: diskBytes(this.#input.type) } as const;
     this.#rows = rows;
     this.#waiting = [];

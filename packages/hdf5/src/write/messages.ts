@@ -103,7 +103,7 @@ export interface FilterSpec {
 
 export function datasetMessages(
   type: H5Type,
-  shape: readonly number[],
+  shape: readonly number[] | undefined,
   layout: Layout,
   filters: readonly FilterSpec[],
   unlimitedRows: boolean,

@@ -1,0 +1,88 @@
+import { randomBytes } from "node:crypto";
+import { renameSync, rmSync } from "node:fs";
+import {
+  createH5,
+  type DatasetInput,
+  type DatasetValues,
+  type H5Numbers,
+  type H5Writer,
+} from "@cytomesh/hdf5";
+import { AnnDataError } from "./errors.ts";
+import { toFloat16Bits } from "./float16.ts";
+import { asAnnDataError, typed } from "./source.ts";
+import type { ArrayLayout, Sink, SinkOptions, Values, ValueType } from "./storage.ts";
+
+/** Level 1 with byte shuffle and run-length matching: half the size of plain level 4 on counts, at twice the speed. */
+const defaultLevel = 1;
+
+/**
+ * An .h5ad file as a sink: written beside the target under a temporary name and renamed by `finish`.
+ *
+ * @throws AnnDataError "invalid-argument" | "permission-denied" | "write-failed"
+ */
+export function createH5Sink(path: string, options: SinkOptions = {}): Sink {
+  const level = options.level ?? defaultLevel;
+  if (!(Number.isInteger(level) && level >= 1 && level <= 9)) {
+    throw new AnnDataError("invalid-argument", `deflate level ${level}, expected 1 to 9`);
+  }
+  const storage = options.compression === "none" ? {} : { deflate: { level } };
+  // Same folder, so that the rename stays on one file system.
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const out: H5Writer = typed(() => createH5(temporary));
+  let open = true;
+  const input = (layout: ArrayLayout): DatasetInput => ({
+    type: layout.type,
+    shape: layout.shape,
+    ...storage,
+    ...(layout.chunkRows === undefined ? {} : { chunkRows: layout.chunkRows }),
+  });
+  return {
+    format: "h5ad",
+    group: (where) => typed(() => out.group(where)),
+    attribute: (where, name, value) => typed(() => out.attribute(where, name, value)),
+    dataset: async (where, layout, values) =>
+      typed(() => out.dataset(where, input(layout), onDisk(layout.type, values))),
+    appendable: (where, layout) => {
+      const dataset = typed(() => out.appendable(where, input(layout)));
+      return {
+        append: async (values) =>
+          typed(() => dataset.append(onDisk(layout.type, values) as H5Numbers | readonly string[])),
+      };
+    },
+    finish: async () => {
+      typed(() => out.finish());
+      try {
+        renameSync(temporary, path);
+      } catch (error) {
+        throw writeError(error, path);
+      }
+      open = false;
+    },
+    abort: async () => {
+      if (!open) return;
+      open = false;
+      out.abort();
+      rmSync(temporary, { force: true });
+    },
+  };
+}
+
+/** Reading widens float16, also inside records; the file wants its bits. */
+function onDisk(type: ValueType, values: Values): DatasetValues {
+  const base = type.kind === "array" ? type.base : type;
+  if (base.kind === "float" && base.size === 2) return toFloat16Bits(values as Float32Array);
+  if (type.kind !== "compound") return values as DatasetValues;
+  const columns = values as Map<string, Values>;
+  return new Map(
+    type.members.map((member) => [
+      member.name,
+      onDisk(member.type, columns.get(member.name)!) as H5Numbers | readonly string[],
+    ]),
+  );
+}
+
+export function writeError(error: unknown, path: string): unknown {
+  const known = asAnnDataError(error);
+  if (known instanceof AnnDataError || !(error instanceof Error) || !("code" in error)) return known;
+  return new AnnDataError("write-failed", `${path}: cannot be written: ${error.message}`, { cause: error });
+}

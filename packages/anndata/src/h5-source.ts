@@ -1,0 +1,24 @@
+import { openH5 } from "@cytomesh/hdf5";
+import { typed } from "./source.ts";
+import type { Source } from "./storage.ts";
+
+/**
+ * An HDF5 file as a source; every call throws AnnDataError.
+ *
+ * @throws AnnDataError
+ */
+export async function openH5Source(path: string, maxBytes: number): Promise<Source> {
+  const reader = await openH5(path, { maxBytes });
+  return {
+    format: "h5ad",
+    path: reader.path,
+    kind: (where) => typed(() => reader.kind(where)),
+    realPath: (where) => typed(() => reader.realPath(where)),
+    children: (where) => typed(() => reader.children(where)),
+    attributeNames: (where) => typed(() => reader.attributeNames(where)),
+    attribute: (where, name) => typed(() => reader.attribute(where, name)),
+    dataset: (where) => typed(() => reader.dataset(where)),
+    read: (info, start, end) => typed(() => reader.read(reader.dataset(info.path), start, end)),
+    close: () => typed(() => reader.close()),
+  };
+}
