@@ -1,0 +1,66 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { python } from "./study.ts";
+
+/** What one run of one side cost. */
+export interface Cost {
+  wallS: number;
+  /** User and system time of all threads. */
+  cpuS: number;
+  /** Highest resident memory of the process until then, MiB. */
+  peakMiB: number;
+}
+
+/** Runs `work` `times` times in this process and gives the run with the least CPU time, with what it returned. */
+export async function measure<T>(work: () => T | Promise<T>, times = 3): Promise<Cost & { result: T }> {
+  let best: (Cost & { result: T }) | undefined;
+  for (let i = 0; i < times; i++) {
+    const wall = performance.now();
+    const cpu = process.cpuUsage();
+    const result = await work();
+    const { user, system } = process.cpuUsage(cpu);
+    const cost = { wallS: (performance.now() - wall) / 1e3, cpuS: (user + system) / 1e6, peakMiB: peakMiB() };
+    if (best === undefined || cost.cpuS < best.cpuS) best = { ...cost, result };
+  }
+  return { ...best!, peakMiB: peakMiB() };
+}
+
+/** Linux counts the highest resident memory of a process. */
+function peakMiB(): number {
+  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"));
+  return Number(line?.[1] ?? 0) / 1024;
+}
+
+const preamble = `
+import json, sys, time, resource
+def measure(work, times=3):
+    best = None
+    for _ in range(times):
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = work()
+        cost = {"wallS": time.perf_counter() - wall, "cpuS": time.process_time() - cpu, "result": result}
+        if best is None or cost["cpuS"] < best["cpuS"]: best = cost
+    best["peakMiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(best))
+`;
+
+/** The Python side: `code` calls \`measure(function)\` once; what the function returns comes back as JSON. */
+export function measurePython<T>(code: string, args: readonly string[] = []): Cost & { result: T } {
+  const printed = execFileSync(python(), ["-c", preamble + code, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return JSON.parse(printed.toString()) as Cost & { result: T };
+}
+
+/** One line per side: wall, CPU, peak memory, and how many times as fast as `against` it was. */
+export function printCosts(title: string, sides: Readonly<Record<string, Cost>>, against: string): void {
+  console.log(`\n${title}`);
+  const base = sides[against]!;
+  for (const [name, cost] of Object.entries(sides)) {
+    const ratio = `${(base.wallS / cost.wallS).toFixed(2)}x wall, ${(base.cpuS / cost.cpuS).toFixed(2)}x cpu`;
+    console.log(
+      `  ${name.padEnd(34)} wall ${cost.wallS.toFixed(2).padStart(6)} s  cpu ${cost.cpuS.toFixed(2).padStart(6)} s  ` +
+        `peak ${cost.peakMiB.toFixed(0).padStart(5)} MiB  ${name === against ? "(the measure)" : ratio}`,
+    );
+  }
+}

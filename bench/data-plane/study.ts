@@ -1,0 +1,37 @@
+import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** The same study of counts, written by Python's anndata three times. */
+export interface Study {
+  cells: number;
+  genes: number;
+  /** Files by how their matrix is stored. */
+  files: { gzip: string; lzf: string; raw: string };
+}
+
+/** `--small`: 5,000 cells, a look in seconds; otherwise the 50,000 cells that the targets speak of. */
+export const small = process.argv.includes("--small");
+
+/** The interpreter with the peers: `CYTOMESH_PYTHON=$(scripts/ci/python-venv.sh)`. */
+export function python(): string {
+  const path = process.env.CYTOMESH_PYTHON;
+  if (path === undefined) throw new Error("set CYTOMESH_PYTHON=$(scripts/ci/python-venv.sh)");
+  return path;
+}
+
+/**
+ * Counts of `cells` x `genes` with about 2,060 values per cell, 69 % of them 1. Made by the first run (about two minutes for 50,000
+ * cells, 1.6 GB) and kept in `CYTOMESH_BENCH_DATA`, by default a folder of the temporary directory.
+ */
+export function syntheticStudy(cells = small ? 5_000 : 50_000, genes = 36_000): Study {
+  const [nnzPerCell, seed] = [2_060, 1];
+  const home = process.env.CYTOMESH_BENCH_DATA ?? join(tmpdir(), "cytomesh-bench");
+  const folder = join(home, `study-${cells}x${genes}-${nnzPerCell}-${seed}`);
+  const script = join(import.meta.dirname, "generate.py");
+  const numbers = [cells, genes, nnzPerCell, seed].map(String);
+  const printed = execFileSync(python(), [script, folder, ...numbers], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return { cells, genes, files: JSON.parse(printed.toString()) as Study["files"] };
+}
