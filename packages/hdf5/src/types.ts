@@ -39,6 +39,8 @@ export type H5Values = H5Numbers | string[] | Map<string, H5Values>;
 export interface H5Filter {
   id: number;
   name: string;
+  /** Client data: what the filter was told when it was set up, for example the element size of shuffle. */
+  values: number[];
 }
 
 export interface DatasetInfo {
@@ -52,7 +54,35 @@ export interface DatasetInfo {
   bigEndian: boolean;
   /** In the order in which they were applied when writing. */
   filters: H5Filter[];
+  /** Bytes of one element in the file. */
+  elementBytes: number;
+  /** One element as it would stand in the file where nothing was written; undefined for zeros. */
+  fillValue: Uint8Array | undefined;
 }
+
+/** One stored chunk. */
+export interface H5Chunk {
+  /** First element along each axis. */
+  offset: number[];
+  /** Absolute file offset of its bytes. */
+  address: number;
+  /** Stored bytes. */
+  bytes: number;
+  /** Bit i set: filter i was skipped. */
+  filterMask: number;
+}
+
+/** Where the raw bytes of a dataset lie. */
+export type H5Storage =
+  | { kind: "contiguous" /** Absolute file offset. */; address: number; bytes: number }
+  | { kind: "compact"; data: Uint8Array }
+  | {
+      kind: "chunked";
+      /** Stored chunks that touch rows `start` to `end`, ascending by offset; absent ones are fill value. */
+      chunks(start: number, end: number): H5Chunk[];
+    }
+  /** Never written: all fill value. */
+  | { kind: "none" };
 
 export interface H5Attribute {
   type: H5Type;
@@ -82,6 +112,8 @@ export interface H5Reader {
   dataset(path: string): DatasetInfo;
   /** Elements of rows `start` to `end` along the first axis (default: all), row-major; a scalar is one element. */
   read(info: DatasetInfo, start?: number, end?: number): H5Values;
+  /** Where the stored bytes are, for decoding elsewhere; undefined when only the fallback engine can read the dataset. */
+  storage(info: DatasetInfo): H5Storage | undefined;
   close(): void;
 }
 

@@ -13,7 +13,7 @@ export interface WasmHdf5 {
   get_attribute_metadata(file: bigint, path: string, name: string): WasmMetadata;
   get_attribute_data(file: bigint, path: string, name: string, to: bigint): number;
   get_dataset_metadata(file: bigint, path: string): WasmMetadata;
-  get_dataset_filters(file: bigint, path: string): { id: number; name: string }[];
+  get_dataset_filters(file: bigint, path: string): { id: number; name: string; cd_values: number[] }[];
   get_dataset_data(
     file: bigint,
     path: string,

@@ -126,6 +126,7 @@ function openIn(
     },
     dataset,
     read,
+    storage: () => undefined,
     close: () => {
       if (file === undefined) return;
       try {
@@ -166,7 +167,11 @@ function describe(hdf5: WasmHdf5, file: bigint, at: string): DatasetInfo {
     shape: meta.shape ?? undefined,
     chunks: meta.chunks ?? undefined,
     bigEndian: !meta.littleEndian && meta.size > 1 && (meta.type === 0 || meta.type === 1),
-    filters: hdf5.get_dataset_filters(file, at).map(({ id, name }) => ({ id, name })),
+    filters: hdf5
+      .get_dataset_filters(file, at)
+      .map(({ id, name, cd_values }) => ({ id, name, values: cd_values })),
+    elementBytes: meta.size,
+    fillValue: undefined,
   };
 }
 
