@@ -6,21 +6,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
-import { openField } from "../../services/imaging/src/services/read-field.ts";
-import { gaussianBlur } from "../../services/imaging/src/services/segmentation/blur.ts";
-import {
-  connectedComponents,
-  fillSmallHoles,
-} from "../../services/imaging/src/services/segmentation/components.ts";
-import { squaredDistance } from "../../services/imaging/src/services/segmentation/distance.ts";
-import { otsuThreshold } from "../../services/imaging/src/services/segmentation/otsu.ts";
-import { findPeaks } from "../../services/imaging/src/services/segmentation/peaks.ts";
+import { gaussianBlur } from "../../packages/segmentation/src/classical/blur.ts";
+import { connectedComponents, fillSmallHoles } from "../../packages/segmentation/src/classical/components.ts";
+import { squaredDistance } from "../../packages/segmentation/src/classical/distance.ts";
+import { otsuThreshold } from "../../packages/segmentation/src/classical/otsu.ts";
+import { findPeaks } from "../../packages/segmentation/src/classical/peaks.ts";
 import {
   blurSigmaPx,
-  segment,
+  segmentClassical,
   splitDynamicsPx,
-} from "../../services/imaging/src/services/segmentation/segment.ts";
-import { watershed } from "../../services/imaging/src/services/segmentation/watershed.ts";
+} from "../../packages/segmentation/src/classical/segment.ts";
+import { watershed } from "../../packages/segmentation/src/classical/watershed.ts";
+import { filterInstances } from "../../packages/segmentation/src/labels.ts";
+import { openField } from "../../services/imaging/src/services/read-field.ts";
 import { discField, uniform } from "../../services/imaging/src/testing/fields.ts";
 
 // The imaging service against tifffile and scikit-image. Needs a Python with them, named by CYTOMESH_PYTHON.
@@ -57,7 +55,7 @@ const bytesOf = (array: Uint8Array | Uint16Array | Int32Array) =>
 /** Segments a field, writes every step for the oracle, and asserts that it agrees. */
 async function check(t: TestContext, pixels: Uint16Array, width: number, height: number): Promise<void> {
   const dir = await workspace(t);
-  const blurred = gaussianBlur(pixels, width, height, blurSigmaPx);
+  const blurred = gaussianBlur(pixels, width, height, blurSigmaPx, new Uint16Array(pixels.length));
   const threshold = otsuThreshold(blurred);
   const mask = Uint8Array.from(blurred, (value) => (value > threshold ? 1 : 0));
   fillSmallHoles(mask, width, height, minArea);
@@ -65,8 +63,11 @@ async function check(t: TestContext, pixels: Uint16Array, width: number, height:
   const squared = squaredDistance(mask, width, height);
   const peaks = findPeaks(squared, width, height, splitDynamicsPx);
   const flooded = watershed(squared, width, height, peaks);
-  const whole = await segment(pixels, width, height, minArea);
-  const { labels } = whole;
+  const segmented = await segmentClassical(pixels, width, height, { fillHolesBelowPx: minArea });
+  const { labels, instances, provenance } = filterInstances(segmented, {
+    minAreaPx: minArea,
+    clearBorder: true,
+  });
   for (const [name, array] of Object.entries({ pixels, blurred, mask, squared, flooded, labels }))
     await writeFile(join(dir, name), bytesOf(array));
   const request = {
@@ -93,7 +94,7 @@ async function check(t: TestContext, pixels: Uint16Array, width: number, height:
   }>("segment", dir);
   assert.ok(oracle.blur <= 0.5 + 1e-6, `blurred values are rounded, yet differ by ${oracle.blur}`);
   assert.equal(threshold, oracle.otsu, "the threshold is that of threshold_otsu");
-  assert.equal(whole.threshold, oracle.otsu);
+  assert.equal(provenance.threshold, oracle.otsu);
   assert.ok(oracle.filled, "holes are filled alike");
   assert.equal(components, oracle.components, "as many components as label finds");
   assert.equal(oracle.distance, 0, "distances are those of SciPy");
@@ -104,8 +105,8 @@ async function check(t: TestContext, pixels: Uint16Array, width: number, height:
     0,
     `watersheds differ in ${oracle.differing} of ${oracle.foreground} pixels`,
   );
-  assert.equal(whole.nuclei.length, oracle.kept, "as many nuclei are whole and large enough");
-  for (const [i, nucleus] of whole.nuclei.entries()) {
+  assert.equal(instances.length, oracle.kept, "as many nuclei are whole and large enough");
+  for (const [i, nucleus] of instances.entries()) {
     const [label, area, y, x, ...box] = oracle.regions[i]!;
     assert.deepEqual([nucleus.label, nucleus.areaPx], [label, area]);
     assert.deepEqual([nucleus.minY, nucleus.minX, nucleus.maxY, nucleus.maxX], box);

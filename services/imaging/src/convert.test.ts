@@ -6,13 +6,13 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ItemState } from "@cytomesh/contracts/jobs/v1/job";
 import { createObjectStore, toUri } from "@cytomesh/object-store";
+import { filterInstances, segmentClassical } from "@cytomesh/segmentation";
 import { createTaskPool } from "@cytomesh/service-kit";
 import { convertFieldsHandler } from "./services/convert-job.ts";
 import { cropWindow } from "./services/crop.ts";
 import type { ImagingDeps } from "./services/deps.ts";
 import { inspectField } from "./services/inspect-field.ts";
 import { openField } from "./services/read-field.ts";
-import { segment } from "./services/segmentation/segment.ts";
 import { discField, noise } from "./testing/fields.ts";
 import { attempt, type JobItems } from "./testing/run-job.ts";
 import { tiffOf } from "./testing/tiff.ts";
@@ -97,7 +97,10 @@ test("fields become crops, a table and a manifest whose hashes hold", async (t) 
   assert.deepEqual(await readdir(tempDir), [], "no temporary file is left");
 
   // Every pixel of every crop, against the field it was cut from.
-  const { nuclei: expected } = await segment(nuclei[0]!, width, height, 100);
+  const { instances: expected } = filterInstances(
+    await segmentClassical(nuclei[0]!, width, height, { fillHolesBelowPx: 100 }),
+    { minAreaPx: 100, clearBorder: true },
+  );
   const planes = [noise(width * height, 11), nuclei[0]!];
   for (const nucleus of expected)
     for (const [channel, plane] of planes.entries()) {

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { filterInstances, type Instance, segmentClassical } from "@cytomesh/segmentation";
 import type { TaskContext } from "@cytomesh/service-kit/task";
 import type { ConvertOptions } from "../schemas/convert.ts";
 import { crop, cropWindow } from "./crop.ts";
 import { writePng16 } from "./decoder.ts";
 import { type FieldFile, type OpenField, openField } from "./read-field.ts";
-import { type Nucleus, segment } from "./segmentation/segment.ts";
 import { tableHeader, tableRow } from "./table.ts";
 
 /** Everything that converting a field needs; it runs in a worker thread. */
@@ -40,14 +40,16 @@ export async function convertField(input: ConvertInput, context: TaskContext): P
   const { width, height, channels } = image;
   const nucleusPixels = await image.channel(options.nucleusChannel);
   await context.breathe();
-  const { nuclei, threshold } = await segment(
+  const { minAreaPx } = options;
+  const segmented = await segmentClassical(
     nucleusPixels,
     width,
     height,
-    options.minAreaPx,
-    context.breathe,
+    { fillHolesBelowPx: minAreaPx },
+    context,
   );
-  const windowOf = (nucleus: Nucleus) => cropWindow(nucleus, options.cropSizePx, width, height);
+  const { instances: nuclei, provenance } = filterInstances(segmented, { minAreaPx, clearBorder: true });
+  const windowOf = (nucleus: Instance) => cropWindow(nucleus, options.cropSizePx, width, height);
   const rows = nuclei.map((nucleus) =>
     tableRow({ uri: input.name, field, nucleus, padded: windowOf(nucleus).padded, channels }),
   );
@@ -59,7 +61,7 @@ export async function convertField(input: ConvertInput, context: TaskContext): P
     width,
     height,
     channels,
-    threshold,
+    threshold: provenance.threshold,
     crops: nuclei.length,
     tableSha256: createHash("sha256").update(table).digest("hex"),
     cropsSha256,
@@ -70,7 +72,7 @@ export async function convertField(input: ConvertInput, context: TaskContext): P
 async function writeCrops(
   input: ConvertInput,
   image: OpenField,
-  nuclei: readonly Nucleus[],
+  nuclei: readonly Instance[],
   context: TaskContext,
 ): Promise<string> {
   const { width, height, channels } = image;

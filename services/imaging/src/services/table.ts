@@ -1,4 +1,4 @@
-import type { Nucleus } from "./segmentation/segment.ts";
+import type { Instance } from "@cytomesh/segmentation";
 
 /** Columns of the table of crops. Positions are in pixels, the bounding box half-open. */
 const columns = [
@@ -24,7 +24,7 @@ export const tableHeader = `${columns.join(",")}\n`;
 export function tableRow(o: {
   uri: string;
   field: string;
-  nucleus: Nucleus;
+  nucleus: Instance;
   padded: boolean;
   channels: number;
 }): string {

@@ -1,20 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { discField } from "../../testing/fields.ts";
-import {
-  naiveComponents,
-  naiveDistance,
-  naiveOtsu,
-  naivePeaks,
-  naiveWatershed,
-} from "../../testing/naive.ts";
+import { filterInstances } from "../labels.ts";
+import { discField } from "../testing/fields.ts";
+import { naiveComponents, naiveDistance, naiveOtsu, naivePeaks, naiveWatershed } from "../testing/naive.ts";
 import { gaussianBlur } from "./blur.ts";
 import { connectedComponents, fillSmallHoles } from "./components.ts";
 import { squaredDistance } from "./distance.ts";
 import { otsuThreshold } from "./otsu.ts";
 import { findPeaks } from "./peaks.ts";
-import { segment, splitDynamicsPx } from "./segment.ts";
+import { segmentClassical, splitDynamicsPx } from "./segment.ts";
 import { watershed } from "./watershed.ts";
 
 const mask = fc.integer({ min: 1, max: 14 }).chain((width) =>
@@ -114,26 +109,29 @@ test("peaks and watershed are those of their definitions", () => {
 });
 
 test("blurring keeps a flat image and the sum of a spot", () => {
-  assert.deepEqual(gaussianBlur(new Uint16Array(12).fill(65_535), 4, 3, 1), new Uint16Array(12).fill(65_535));
+  const flat = new Uint16Array(12).fill(65_535);
+  assert.deepEqual(gaussianBlur(flat, 4, 3, 1, new Uint16Array(12)), flat);
   const spot = new Uint16Array(21 * 21);
   spot[10 * 21 + 10] = 60_000;
-  const sum = gaussianBlur(spot, 21, 21, 1).reduce((total, value) => total + value, 0);
+  const sum = gaussianBlur(spot, 21, 21, 1, new Uint16Array(441)).reduce((total, value) => total + value, 0);
   assert.ok(Math.abs(sum - 60_000) < 50, `sum ${sum}`);
 });
 
-test("touching nuclei are parted; small ones and those at the border are dropped", async () => {
-  const pixels = discField(160, 120, [
-    { y: 40, x: 40, radius: 14 },
-    { y: 40, x: 62, radius: 14 },
-    { y: 90, x: 100, radius: 10 },
-    { y: 20, x: 120, radius: 3 },
-    { y: 118, x: 30, radius: 12 },
-  ]);
-  const { nuclei, found, labels } = await segment(pixels, 160, 120, 100);
-  assert.equal(found, 5);
-  assert.equal(nuclei.length, 3);
+const discs = [
+  { y: 40, x: 40, radius: 14 },
+  { y: 40, x: 62, radius: 14 },
+  { y: 90, x: 100, radius: 10 },
+  { y: 20, x: 120, radius: 3 },
+  { y: 118, x: 30, radius: 12 },
+];
+
+test("touching nuclei are parted; small ones and those at the border can be dropped", async () => {
+  const all = await segmentClassical(discField(160, 120, discs), 160, 120);
+  assert.equal(all.instances.length, 5);
+  assert.equal(all.provenance.method, "classical");
+  const { instances, labels } = filterInstances(all, { minAreaPx: 100, clearBorder: true });
   assert.deepEqual(
-    nuclei.map(({ centroidY, centroidX }) => [Math.round(centroidY), Math.round(centroidX)]),
+    instances.map(({ centroidY, centroidX }) => [Math.round(centroidY), Math.round(centroidX)]),
     [
       // Each lost a segment to the other: the discs overlap.
       [40, 39],
@@ -141,13 +139,45 @@ test("touching nuclei are parted; small ones and those at the border are dropped
       [90, 100],
     ],
   );
-  for (const nucleus of nuclei)
+  for (const nucleus of instances)
     assert.equal(labels.filter((label) => label === nucleus.label).length, nucleus.areaPx);
-  const third = nuclei[2]!;
+  const third = instances[2]!;
   assert.ok(third.minY <= 81 && third.maxY >= 100 && third.maxY - third.minY <= 23);
 });
 
-test("an image of one level has no nuclei", async () => {
-  const { nuclei } = await segment(new Uint16Array(400).fill(9), 20, 20, 1);
-  assert.deepEqual(nuclei, []);
+test("pixels of every type give the same nuclei", async () => {
+  const pixels = discField(160, 120, discs);
+  const expected = await segmentClassical(pixels, 160, 120);
+  const int16 = await segmentClassical(
+    Int16Array.from(pixels, (value) => value - 32_768),
+    160,
+    120,
+  );
+  assert.deepEqual(int16.labels, expected.labels);
+  for (const Type of [Uint32Array, Int32Array, Float32Array, Float64Array] as const) {
+    const { instances } = await segmentClassical(Type.from(pixels), 160, 120);
+    // Thresholds are of 256 classes here, so an edge pixel may differ.
+    assert.equal(instances.length, expected.instances.length, Type.name);
+    for (const [i, one] of instances.entries())
+      assert.ok(Math.abs(one.areaPx - expected.instances[i]!.areaPx) <= 3, `${Type.name} ${i}`);
+  }
+  const bytes = await segmentClassical(
+    Uint8Array.from(pixels, (value) => value >> 8),
+    160,
+    120,
+  );
+  assert.equal(bytes.instances.length, 5);
+});
+
+test("an image of one level has no nuclei, broken ones are refused", async () => {
+  assert.deepEqual((await segmentClassical(new Uint16Array(400).fill(9), 20, 20)).instances, []);
+  assert.deepEqual((await segmentClassical(new Float32Array(400).fill(0.1), 20, 20)).instances, []);
+  for (const broken of [Number.NaN, Number.POSITIVE_INFINITY])
+    await assert.rejects(segmentClassical(Float32Array.of(1, 2, 3, broken), 2, 2), { tag: "invalid_image" });
+  await assert.rejects(segmentClassical(new Uint16Array(3), 2, 2), { tag: "invalid_image" });
+});
+
+test("an abort is heard", async () => {
+  const signal = AbortSignal.abort(new Error("enough"));
+  await assert.rejects(segmentClassical(new Uint16Array(400), 20, 20, {}, { signal }), { tag: "cancelled" });
 });

@@ -1,14 +1,22 @@
+import type { Pixels } from "../types.ts";
+
 /** Gaussian blur reaches out to this many sigmas, as in SciPy. */
 const truncate = 4;
 
 /**
- * Gaussian blur of `height` × `width` pixels, rounded to whole grey levels; edge pixels are repeated outwards. As scikit-image's `gaussian`
- * with `preserve_range`, before the rounding. Needs the memory of the result and one row.
+ * Gaussian blur of `height` × `width` pixels into `result`, which is returned: rounded to whole grey levels if it holds integers. Edge
+ * pixels are repeated outwards. As scikit-image's `gaussian` with `preserve_range`, before the rounding.
  */
-export function gaussianBlur(pixels: Uint16Array, width: number, height: number, sigma: number): Uint16Array {
+export function gaussianBlur<R extends Uint16Array | Float32Array>(
+  pixels: Pixels,
+  width: number,
+  height: number,
+  sigma: number,
+  result: R,
+): R {
+  const rounded = result instanceof Uint16Array;
   const radius = Math.floor(truncate * sigma + 0.5);
   const kernel = gaussianKernel(sigma, radius);
-  const result = new Uint16Array(pixels.length);
   // A column of the row in the making, with the repeated edges on both sides.
   const row = new Float64Array(width + 2 * radius);
   const starts = new Array<number>(2 * radius + 1);
@@ -31,7 +39,7 @@ export function gaussianBlur(pixels: Uint16Array, width: number, height: number,
       let sum = (row[centre] as number) * (kernel[0] as number);
       for (let k = radius; k > 0; k--)
         sum += ((row[centre - k] as number) + (row[centre + k] as number)) * (kernel[k] as number);
-      result[y * width + x] = Math.round(sum);
+      result[y * width + x] = rounded ? Math.round(sum) : sum;
     }
   }
   return result;

@@ -1,0 +1,140 @@
+import { SegmentationError } from "./errors.ts";
+import type { Measured, Provenance, Segmentation } from "./types.ts";
+
+// Label images: `height` × `width` Int32Arrays, 0 in the background, other labels above 0 and not necessarily without gaps.
+
+/** Area, centroid and box of every label, ascending by label. */
+export function measure(labels: Int32Array, width: number, height: number): Measured[] {
+  const { order, slotOf } = slots(labels);
+  const n = order.length;
+  const area = new Float64Array(n);
+  const sumY = new Float64Array(n);
+  const sumX = new Float64Array(n);
+  const minY = new Int32Array(n).fill(height);
+  const minX = new Int32Array(n).fill(width);
+  const maxY = new Int32Array(n);
+  const maxX = new Int32Array(n);
+  for (let y = 0; y < height; y++) {
+    const row = y * width;
+    for (let x = 0; x < width; ) {
+      const label = labels[row + x] as number;
+      const start = x++;
+      if (label === 0) continue;
+      while (x < width && labels[row + x] === label) x++;
+      const slot = slotOf(label);
+      const length = x - start;
+      area[slot]! += length;
+      sumY[slot]! += y * length;
+      sumX[slot]! += ((start + x - 1) * length) / 2;
+      if (y < (minY[slot] as number)) minY[slot] = y;
+      if (start < (minX[slot] as number)) minX[slot] = start;
+      if (x > (maxX[slot] as number)) maxX[slot] = x;
+      maxY[slot] = y + 1;
+    }
+  }
+  return order.map((label, slot) => ({
+    label,
+    areaPx: area[slot] as number,
+    centroidY: (sumY[slot] as number) / (area[slot] as number),
+    centroidX: (sumX[slot] as number) / (area[slot] as number),
+    minY: minY[slot] as number,
+    minX: minX[slot] as number,
+    maxY: maxY[slot] as number,
+    maxX: maxX[slot] as number,
+  }));
+}
+
+/** Labels of fewer than `minAreaPx` pixels become background, in place; one of exactly so many stays. */
+export function removeSmall(labels: Int32Array, minAreaPx: number): void {
+  const { order, slotOf } = slots(labels);
+  const areas = new Float64Array(order.length);
+  for (let i = 0; i < labels.length; i++) if (labels[i] !== 0) areas[slotOf(labels[i] as number)]! += 1;
+  erase(labels, (label) => (areas[slotOf(label)] as number) < minAreaPx);
+}
+
+/** Labels with a pixel in the outermost row or column become background, in place. */
+export function clearBorder(labels: Int32Array, width: number, height: number): void {
+  const touching = new Set<number>();
+  for (let x = 0; x < width; x++) {
+    touching.add(labels[x] as number);
+    touching.add(labels[(height - 1) * width + x] as number);
+  }
+  for (let y = 0; y < height; y++) {
+    touching.add(labels[y * width] as number);
+    touching.add(labels[y * width + width - 1] as number);
+  }
+  erase(labels, (label) => touching.has(label));
+}
+
+/** Labels become 1 to n in place, in the same order; returns what each was before, ascending. */
+export function relabel(labels: Int32Array): number[] {
+  const { order, slotOf } = slots(labels);
+  for (let i = 0; i < labels.length; i++) if (labels[i] !== 0) labels[i] = slotOf(labels[i] as number) + 1;
+  return order;
+}
+
+/**
+ * A segmentation without the objects that are small or cut off by the edge of the image, numbered anew in the same order; probabilities and
+ * polygons stay with their objects. The given one is not changed.
+ *
+ * @param rules `minAreaPx`: fewer pixels are dropped; `clearBorder`: what touches the outermost row or column is dropped.
+ */
+export function filterInstances<P extends Provenance>(
+  segmentation: Segmentation<P>,
+  rules: { readonly minAreaPx?: number; readonly clearBorder?: boolean },
+): Segmentation<P> {
+  const { width, height } = segmentation;
+  const labels = segmentation.labels.slice();
+  if (rules.minAreaPx !== undefined) removeSmall(labels, rules.minAreaPx);
+  if (rules.clearBorder) clearBorder(labels, width, height);
+  const before = relabel(labels);
+  const known = new Map(segmentation.instances.map((one) => [one.label, one]));
+  const instances = measure(labels, width, height).map((one) => {
+    const { probability, polygon } = known.get(before[one.label - 1] as number) ?? {};
+    return {
+      ...one,
+      ...(probability === undefined ? {} : { probability }),
+      ...(polygon === undefined ? {} : { polygon }),
+    };
+  });
+  return { ...segmentation, labels, instances };
+}
+
+function erase(labels: Int32Array, gone: (label: number) => boolean): void {
+  let last = 0;
+  let lastGone = false;
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i] as number;
+    if (label === 0) continue;
+    if (label !== last) {
+      last = label;
+      lastGone = gone(label);
+    }
+    if (lastGone) labels[i] = 0;
+  }
+}
+
+/** The labels that occur, ascending, and the position of each among them. */
+function slots(labels: Int32Array): { order: number[]; slotOf: (label: number) => number } {
+  let max = 0;
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i] as number;
+    if (label > max) max = label;
+    else if (label < 0)
+      throw new SegmentationError(
+        "invalid_image",
+        `expected labels of 0 and above, found ${label} at pixel ${i}`,
+      );
+  }
+  // A table as long as the image is cheap; sparse labels far above that are looked up.
+  if (max <= labels.length + 65_536) {
+    const table = new Int32Array(max + 1);
+    for (let i = 0; i < labels.length; i++) table[labels[i] as number] = 1;
+    const order: number[] = [];
+    for (let label = 1; label <= max; label++) if (table[label] === 1) table[label] = order.push(label) - 1;
+    return { order, slotOf: (label) => table[label] as number };
+  }
+  const order = [...new Set(labels)].filter((label) => label !== 0).sort((a, b) => a - b);
+  const positions = new Map(order.map((label, slot) => [label, slot]));
+  return { order, slotOf: (label) => positions.get(label) as number };
+}
