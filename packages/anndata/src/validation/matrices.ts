@@ -1,0 +1,201 @@
+import type { CsrRows, Matrix } from "../types.ts";
+import { hashEntries, repeatedHashes } from "./names.ts";
+import { type Report, Tally } from "./report.ts";
+import type { CountsRule, ValidateOptions } from "./types.ts";
+
+/** Entries per batch, so that memory stays small. */
+const batchEntries = 2_000_000;
+/** Entries looked at before sampling begins, where it is allowed: a few seconds. */
+const sampledEntries = 50_000_000;
+/** float32 holds every whole number up to here; beyond, every value is whole and tells nothing. No cell has that many of one transcript. */
+const exactFloat32 = 2 ** 24;
+/** Fewer cells than this tell nothing about totals. */
+const leastCells = 20;
+
+export interface MatrixRules {
+  /** Judge it as raw counts. */
+  counts?: CountsRule | undefined;
+  sparseAboveZeros?: number | undefined;
+}
+
+/**
+ * A matrix: that it can be read, that it is finite, and, as counts, that no normalised matrix passes: every value is whole, not negative, and
+ * below what its dtype holds exactly. Whole numbers that were scaled (all cells of one total, or no cell with a count of 1) are warned of.
+ */
+export function checkMatrix(
+  matrix: Matrix,
+  where: string,
+  rules: MatrixRules,
+  values: NonNullable<ValidateOptions["values"]>,
+  report: Report,
+): void {
+  if (values !== "none") {
+    const found = report.attempt(where, () => scan(matrix, rules, values));
+    if (found !== undefined) reportScan(found, matrix, where, rules, report);
+  }
+  const { dtype } = rules.counts ?? {};
+  if (dtype !== undefined && matrix.dtype !== dtype)
+    report.add("wrong_dtype", where, `${where} holds ${matrix.dtype}, expected ${dtype}`);
+}
+
+interface Scan {
+  notFinite: Tally;
+  negative: Tally;
+  fractional: Tally;
+  unverifiable: Tally;
+  emptyCells: Tally;
+  equalCells: Tally;
+  /** Cells with at least one value. */
+  cells: number;
+  rowsSeen: number;
+  entriesSeen: number;
+  nonZero: number;
+  smallestTotal: number;
+  largestTotal: number;
+  /** Cells whose smallest value is 1. */
+  cellsWithOne: number;
+  sampled: boolean;
+}
+
+function scan(matrix: Matrix, rules: MatrixRules, values: "all" | "sampled"): Scan {
+  const found: Scan = {
+    notFinite: new Tally(),
+    negative: new Tally(),
+    fractional: new Tally(),
+    unverifiable: new Tally(),
+    emptyCells: new Tally(),
+    equalCells: new Tally(),
+    cells: 0,
+    rowsSeen: 0,
+    entriesSeen: 0,
+    nonZero: 0,
+    smallestTotal: Number.POSITIVE_INFINITY,
+    largestTotal: 0,
+    cellsWithOne: 0,
+    sampled: false,
+  };
+  const [rows, columns] = matrix.shape;
+  if (rows === 0) return found;
+  const perRow = Math.max(1, (matrix.nnz ?? rows * columns) / rows);
+  const batchRows = Math.min(rows, Math.max(1, Math.floor(batchEntries / perRow)));
+  const batches = Math.ceil(rows / batchRows);
+  const affordable = Math.max(2, Math.floor(sampledEntries / (perRow * batchRows)));
+  const wanted = values === "all" ? batches : Math.min(batches, affordable);
+  found.sampled = wanted < batches;
+  const hashes = rules.counts?.noEqualCells === true && !found.sampled ? new Float64Array(rows) : undefined;
+  for (let k = 0; k < wanted; k++) {
+    // Evenly spread, first and last batch included.
+    const batch = wanted === batches ? k : Math.round((k * (batches - 1)) / (wanted - 1));
+    const start = batch * batchRows;
+    look(matrix.rows(start, Math.min(rows, start + batchRows)), start, found, hashes);
+  }
+  if (hashes !== undefined) findEqualCells(matrix, hashes, found.equalCells);
+  return found;
+}
+
+function look(batch: CsrRows, start: number, found: Scan, hashes: Float64Array | undefined): void {
+  const { data, indices, indptr } = batch;
+  const unverifiableFrom = data instanceof Float32Array ? exactFloat32 : Number.MAX_SAFE_INTEGER;
+  const words = new Uint32Array(data.buffer, data.byteOffset, data.byteLength / 4);
+  for (let r = 0; r < batch.nRows; r++) {
+    const [from, to] = [indptr[r] as number, indptr[r + 1] as number];
+    let total = 0;
+    let nonZero = 0;
+    let smallest = Number.POSITIVE_INFINITY;
+    for (let i = from; i < to; i++) {
+      const value = data[i] as number;
+      if (value === 0) continue;
+      nonZero += 1;
+      total += value;
+      if (value < smallest) smallest = value;
+      if (value > 0 && Number.isInteger(value) && value <= unverifiableFrom) continue;
+      const at = () => `row ${start + r}, column ${indices[i]} (${value})`;
+      if (!Number.isFinite(value)) hit(found.notFinite, at);
+      else if (value > unverifiableFrom) hit(found.unverifiable, at);
+      else {
+        if (value < 0) hit(found.negative, at);
+        if (!Number.isInteger(value)) hit(found.fractional, at);
+      }
+    }
+    found.entriesSeen += to - from;
+    found.nonZero += nonZero;
+    if (nonZero === 0) hit(found.emptyCells, () => `row ${start + r}`);
+    else {
+      found.cells += 1;
+      if (smallest === 1) found.cellsWithOne += 1;
+      if (total < found.smallestTotal) found.smallestTotal = total;
+      if (total > found.largestTotal) found.largestTotal = total;
+    }
+    if (hashes !== undefined) hashes[start + r] = hashEntries(indices, words, data.BYTES_PER_ELEMENT / 4, from, to);
+  }
+  found.rowsSeen += batch.nRows;
+}
+
+/** Makes the text only for those that are shown: there may be millions. */
+function hit(tally: Tally, example: () => string): void {
+  tally.hit(tally.count < 5 ? example() : "");
+}
+
+/** Cells whose hash occurs twice, compared for real with the first of their hash; empty cells are another problem. */
+function findEqualCells(matrix: Matrix, hashes: Float64Array, equal: Tally): void {
+  const suspects = repeatedHashes(hashes);
+  if (suspects.size === 0) return;
+  const first = new Map<number, { row: number; text: string }>();
+  for (let row = 0; row < hashes.length; row++) {
+    const hash = hashes[row] as number;
+    if (!suspects.has(hash)) continue;
+    const earlier = first.get(hash);
+    // Reading cells one by one is slow; a few decide whether the hash can be believed.
+    if (earlier !== undefined && equal.count >= 100) {
+      equal.hit("");
+      continue;
+    }
+    const text = contentOf(matrix.rows(row, row + 1));
+    if (text === "") continue;
+    if (earlier === undefined) first.set(hash, { row, text });
+    else if (earlier.text === text) equal.hit(`rows ${earlier.row} and ${row}`);
+  }
+}
+
+function contentOf(row: CsrRows): string {
+  const parts: string[] = [];
+  for (let i = 0; i < row.data.length; i++) if (row.data[i] !== 0) parts.push(`${row.indices[i]}:${row.data[i]}`);
+  return parts.join(" ");
+}
+
+function reportScan(found: Scan, matrix: Matrix, where: string, rules: MatrixRules, report: Report): void {
+  const scope = found.sampled ? " in the rows looked at" : "";
+  const tell = (code: Parameters<Report["add"]>[0], what: string, tally: Tally) => {
+    if (tally.count > 0)
+      report.add(code, where, `${tally.count} values${scope} are ${what}, the first at ${tally.examples[0]}`, tally);
+  };
+  tell("not_finite", "NaN or infinite", found.notFinite);
+  const zeros = zeroShare(found, matrix);
+  if (matrix.format === "dense" && rules.sparseAboveZeros !== undefined && zeros > rules.sparseAboveZeros)
+    report.add("dense_matrix", where, `${where} is dense, but ${Math.round(zeros * 100)} % of its values are zero; store it as CSR`);
+  const { counts } = rules;
+  if (counts === undefined) return;
+  tell("negative_count", "negative", found.negative);
+  tell("non_integer_count", "not whole numbers, so these are not counts", found.fractional);
+  tell("unverifiable_count", `larger than ${matrix.dtype} holds exactly, so whether they are whole cannot be told: these are no counts`, found.unverifiable);
+  if (counts.noEmptyCells === true && found.emptyCells.count > 0)
+    report.add("empty_cell", where, `${found.emptyCells.count} cells${scope} have no count at all: ${found.emptyCells.shown}`, found.emptyCells);
+  if (found.equalCells.count > 0)
+    report.add("equal_cells", where, `${found.equalCells.count} cells repeat the counts of another one: ${found.equalCells.shown}`, found.equalCells);
+  if (!report.failed(where)) warnOfScaling(found, where, report);
+}
+
+/** Whole numbers can still be normalised ones that were rounded: then totals agree, or no cell has a count of 1. */
+function warnOfScaling(found: Scan, where: string, report: Report): void {
+  if (found.cells < leastCells) return;
+  const warn = (message: string) => report.add("scaled_counts", where, message, { severity: "warning" });
+  if (found.largestTotal - found.smallestTotal <= 0.001 * found.largestTotal)
+    warn(`all ${found.cells} cells looked at have totals from ${found.smallestTotal} to ${found.largestTotal}: normalised and rounded, or down-sampled?`);
+  else if (found.cellsWithOne === 0)
+    warn(`none of ${found.cells} cells looked at has a count of 1: scaled, or imputed?`);
+}
+
+function zeroShare(found: Scan, matrix: Matrix): number {
+  const looked = found.rowsSeen * matrix.shape[1];
+  return looked === 0 ? 0 : 1 - found.nonZero / looked;
+}
