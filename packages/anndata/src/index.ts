@@ -17,10 +17,10 @@ export type {
   NumberArray,
   NumberDtype,
   OpenOptions,
-  ValidationCode,
-  ValidationProblem,
-  ValidationProfile,
   WriteOptions,
 } from "./types.ts";
-export { validateAnnData } from "./validate.ts";
+export { parseGeneList } from "./validation/gene-list.ts";
+export { validationProfiles, withGeneLists } from "./validation/profiles.ts";
+export type * from "./validation/types.ts";
+export { profileOf, validateAnnData } from "./validation/validate.ts";
 export { writeH5ad } from "./write.ts";

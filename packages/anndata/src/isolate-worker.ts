@@ -3,14 +3,15 @@ import { AnnDataError } from "./errors.ts";
 import type { IsolatedReport, WorkerAnswer, WorkerTask } from "./isolate.ts";
 import { openAnnData } from "./open.ts";
 import type { AnnData, Matrix } from "./types.ts";
-import { validateAnnData } from "./validate.ts";
+import { validateAnnData } from "./validation/validate.ts";
 
 /** Runs one task of `runIsolated` and answers with one message. */
 async function main(task: WorkerTask): Promise<WorkerAnswer> {
   let file: AnnData | undefined;
   try {
     file = await openAnnData(task.path, { maxBytes: task.maxBytes });
-    const problems = task.task === "validate" ? validateAnnData(file, task.profile) : [];
+    const problems =
+      task.task === "validate" ? validateAnnData(file, task.profile, { entries: task.entries }) : [];
     return { ok: true, report: { ...describe(file), problems } };
   } catch (error) {
     if (error instanceof AnnDataError) return { ok: false, tag: error.tag, message: error.message };

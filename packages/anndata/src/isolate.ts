@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { AnnDataError, type AnnDataErrorTag } from "./errors.ts";
-import type { ValidationProblem, ValidationProfile } from "./types.ts";
+import type { ValidationProblem, ValidationProfile } from "./validation/types.ts";
 
 export interface IsolatedReport {
   nObs: number;
@@ -22,8 +22,10 @@ export interface IsolateOptions {
   /** Wall-clock limit, default 60,000. */
   timeoutMs?: number;
   signal?: AbortSignal;
-  /** For task "validate"; default "minimal". */
-  profile?: ValidationProfile;
+  /** For task "validate": a profile or the name of one; default "minimal". */
+  profile?: ValidationProfile | string;
+  /** For task "validate": see `ValidateOptions`. */
+  entries?: number;
   /** Largest single array, default 512 MiB. */
   maxBytes?: number;
 }
@@ -31,7 +33,8 @@ export interface IsolateOptions {
 export interface WorkerTask {
   path: string;
   task: "inspect" | "validate";
-  profile: ValidationProfile;
+  profile: ValidationProfile | string;
+  entries: number;
   maxBytes: number;
 }
 
@@ -61,6 +64,7 @@ export async function runIsolated(
     path,
     task,
     profile: options.profile ?? "minimal",
+    entries: options.entries ?? Number.POSITIVE_INFINITY,
     maxBytes: options.maxBytes ?? defaultMaxBytes,
   };
   const worker = new Worker(new URL("./isolate-worker.ts", import.meta.url), {

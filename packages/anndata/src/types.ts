@@ -150,30 +150,3 @@ export interface WriteOptions {
   /** dtype of X on disk, default "float32". */
   xDtype?: "float32" | "float64" | "int32";
 }
-
-/**
- * "minimal": the file can be read and its names are unique.
- * "counts": minimal, and X holds non-negative integers.
- * "raw_counts": minimal, and raw.X holds non-negative integers.
- */
-export type ValidationProfile = "minimal" | "counts" | "raw_counts";
-
-export type ValidationCode =
-  | "unreadable"
-  | "missing_x"
-  | "no_cells"
-  | "no_genes"
-  | "duplicate_obs_name"
-  | "duplicate_var_name"
-  | "empty_name"
-  | "wrong_length"
-  | "not_finite"
-  | "negative_count"
-  | "non_integer_count";
-
-export interface ValidationProblem {
-  code: ValidationCode;
-  /** Path inside the file, for example "X" or "obs/louvain". */
-  where: string;
-  message: string;
-}

@@ -25,9 +25,18 @@ export function checkFrame(
   }
   for (const { name, required, says } of rules.values())
     if (required !== false && !frame.has(name))
-      report.add("missing_column", `${where}/${name}`, `${where} has no column ${name}${says === undefined ? "" : ` (${says})`}`);
+      report.add(
+        "missing_column",
+        `${where}/${name}`,
+        `${where} has no column ${name}${says === undefined ? "" : ` (${says})`}`,
+      );
   for (const { name, says } of rule.forbidden ?? [])
-    if (frame.has(name)) report.add("forbidden_column", `${where}/${name}`, `${where} has a column ${name}, which must not be there: ${says}`);
+    if (frame.has(name))
+      report.add(
+        "forbidden_column",
+        `${where}/${name}`,
+        `${where} has a column ${name}, which must not be there: ${says}`,
+      );
 }
 
 function checkNames(
@@ -58,7 +67,12 @@ function checkNames(
   const bad = new Tally();
   for (const name of names) if (!pattern.test(name)) bad.hit(quoted(name));
   if (bad.count > 0)
-    report.add("bad_name", at, `${bad.count} of ${names.length} names are not ${rule.says}: ${bad.shown}`, bad);
+    report.add(
+      "bad_name",
+      at,
+      `${bad.count} of ${names.length} names are not ${rule.says}: ${bad.shown}`,
+      bad,
+    );
 }
 
 /** Every name that occurs more than once. */
@@ -69,38 +83,55 @@ function repeatedNames(names: readonly string[]): string[] {
   if (suspects.size === 0) return [];
   const seen = new Map<string, number>();
   for (let i = 0; i < names.length; i++)
-    if (suspects.has(hashes[i] as number)) seen.set(names[i] as string, (seen.get(names[i] as string) ?? 0) + 1);
+    if (suspects.has(hashes[i] as number))
+      seen.set(names[i] as string, (seen.get(names[i] as string) ?? 0) + 1);
   return [...seen].filter(([, times]) => times > 1).map(([name]) => name);
 }
 
 function checkColumn(column: Column, rule: ColumnRule, at: string, report: Report): void {
   const { kinds } = rule;
   if (kinds !== undefined && !kinds.includes(column.kind)) {
-    report.add("wrong_kind", at, `${at} is ${described(column)}, expected ${kinds.join(" or ")}${rule.says === undefined ? "" : `: ${rule.says}`}`);
+    report.add(
+      "wrong_kind",
+      at,
+      `${at} is ${described(column)}, expected ${kinds.join(" or ")}${rule.says === undefined ? "" : `: ${rule.says}`}`,
+    );
     return;
   }
   const missing = missingRows(column);
   if (missing.count > 0 && rule.missingAllowed !== true)
-    report.add("missing_value", at, `${at} has no value in ${missing.count} of ${missing.rows} rows, the first is row ${missing.first}`, {
-      count: missing.count,
-    });
+    report.add(
+      "missing_value",
+      at,
+      `${at} has no value in ${missing.count} of ${missing.rows} rows, the first is row ${missing.first}`,
+      {
+        count: missing.count,
+      },
+    );
   if (rule.pattern === undefined && rule.values === undefined) return;
+  const takes = matcher(rule);
   const bad = new Tally();
-  for (const [value, times] of distinctTexts(column)) if (!takes(rule, value)) bad.hit(quoted(value), times);
+  for (const [value, times] of distinctTexts(column)) if (!takes(value)) bad.hit(quoted(value), times);
   if (bad.count > 0)
-    report.add("bad_value", at, `${at} has ${bad.count} values that are not ${rule.says ?? `like /${rule.pattern}/`}: ${bad.shown}`, bad);
+    report.add(
+      "bad_value",
+      at,
+      `${at} has ${bad.count} values that are not ${rule.says ?? `like /${rule.pattern}/`}: ${bad.shown}`,
+      bad,
+    );
 }
 
-const patterns = new Map<string, RegExp>();
-
-function takes(rule: ColumnRule, value: string): boolean {
-  if (rule.values?.includes(value)) return true;
-  if (rule.pattern === undefined) return false;
-  let pattern = patterns.get(rule.pattern);
-  if (pattern === undefined) patterns.set(rule.pattern, (pattern = new RegExp(rule.pattern)));
-  if (rule.separator === undefined) return pattern.test(value);
-  const parts = value.split(rule.separator);
-  return parts.every((part, i) => (pattern as RegExp).test(part) && (i === 0 || (parts[i - 1] as string) < part));
+/** Whether a value satisfies the rule. */
+function matcher(rule: ColumnRule): (value: string) => boolean {
+  const pattern = rule.pattern === undefined ? undefined : new RegExp(rule.pattern);
+  const { separator } = rule;
+  return (value) => {
+    if (rule.values?.includes(value)) return true;
+    if (pattern === undefined) return false;
+    if (separator === undefined) return pattern.test(value);
+    const parts = value.split(separator);
+    return parts.every((part, i) => pattern.test(part) && (i === 0 || (parts[i - 1] as string) < part));
+  };
 }
 
 /** Values of a column as text with how often each occurs; missing ones left out. */
@@ -112,17 +143,20 @@ function distinctTexts(column: Column): Map<string, number> {
       const times = new Float64Array(column.categories.length);
       for (const code of column.codes) if (code >= 0) times[code] = (times[code] as number) + 1;
       for (const [code, category] of column.categories.entries())
-        if ((times[code] as number) > 0) counts.set(category, (counts.get(category) ?? 0) + (times[code] as number));
+        if ((times[code] as number) > 0)
+          counts.set(category, (counts.get(category) ?? 0) + (times[code] as number));
       break;
     }
     case "string":
       for (const value of column.values) if (value !== null) add(value);
       break;
     case "number":
-      for (let i = 0; i < column.values.length; i++) if (column.mask?.[i] !== 1) add(String(column.values[i]));
+      for (let i = 0; i < column.values.length; i++)
+        if (column.mask?.[i] !== 1) add(String(column.values[i]));
       break;
     case "boolean":
-      for (let i = 0; i < column.values.length; i++) if (column.mask?.[i] !== 1) add(column.values[i] === 0 ? "False" : "True");
+      for (let i = 0; i < column.values.length; i++)
+        if (column.mask?.[i] !== 1) add(column.values[i] === 0 ? "False" : "True");
   }
   return counts;
 }

@@ -23,7 +23,11 @@ function idsOfJson(name: string, content: string): string[] {
   try {
     parsed = JSON.parse(content);
   } catch (cause) {
-    throw new AnnDataError("invalid", `gene list ${name} begins like JSON but is none: ${(cause as Error).message}`, { cause });
+    throw new AnnDataError(
+      "invalid",
+      `gene list ${name} begins like JSON but is none: ${(cause as Error).message}`,
+      { cause },
+    );
   }
   if (!Array.isArray(parsed) || !parsed.every((id) => typeof id === "string"))
     throw new AnnDataError("invalid", `gene list ${name} is JSON, but not an array of ids`);

@@ -1,12 +1,10 @@
 import type { CsrRows, Matrix } from "../types.ts";
 import { hashEntries, repeatedHashes } from "./names.ts";
 import { type Report, Tally } from "./report.ts";
-import type { CountsRule, ValidateOptions } from "./types.ts";
+import type { CountsRule } from "./types.ts";
 
 /** Entries per batch, so that memory stays small. */
 const batchEntries = 2_000_000;
-/** Entries looked at before sampling begins, where it is allowed: a few seconds. */
-const sampledEntries = 50_000_000;
 /** float32 holds every whole number up to here; beyond, every value is whole and tells nothing. No cell has that many of one transcript. */
 const exactFloat32 = 2 ** 24;
 /** Fewer cells than this tell nothing about totals. */
@@ -26,11 +24,11 @@ export function checkMatrix(
   matrix: Matrix,
   where: string,
   rules: MatrixRules,
-  values: NonNullable<ValidateOptions["values"]>,
+  entries: number,
   report: Report,
 ): void {
-  if (values !== "none") {
-    const found = report.attempt(where, () => scan(matrix, rules, values));
+  if (entries > 0) {
+    const found = report.attempt(where, () => scan(matrix, rules, entries));
     if (found !== undefined) reportScan(found, matrix, where, rules, report);
   }
   const { dtype } = rules.counts ?? {};
@@ -57,7 +55,7 @@ interface Scan {
   sampled: boolean;
 }
 
-function scan(matrix: Matrix, rules: MatrixRules, values: "all" | "sampled"): Scan {
+function scan(matrix: Matrix, rules: MatrixRules, entries: number): Scan {
   const found: Scan = {
     notFinite: new Tally(),
     negative: new Tally(),
@@ -77,10 +75,9 @@ function scan(matrix: Matrix, rules: MatrixRules, values: "all" | "sampled"): Sc
   const [rows, columns] = matrix.shape;
   if (rows === 0) return found;
   const perRow = Math.max(1, (matrix.nnz ?? rows * columns) / rows);
-  const batchRows = Math.min(rows, Math.max(1, Math.floor(batchEntries / perRow)));
+  const batchRows = Math.min(rows, Math.max(1, Math.floor(Math.min(batchEntries, entries / 8) / perRow)));
   const batches = Math.ceil(rows / batchRows);
-  const affordable = Math.max(2, Math.floor(sampledEntries / (perRow * batchRows)));
-  const wanted = values === "all" ? batches : Math.min(batches, affordable);
+  const wanted = Math.min(batches, Math.max(2, Math.floor(entries / (perRow * batchRows))));
   found.sampled = wanted < batches;
   const hashes = rules.counts?.noEqualCells === true && !found.sampled ? new Float64Array(rows) : undefined;
   for (let k = 0; k < wanted; k++) {
@@ -126,7 +123,8 @@ function look(batch: CsrRows, start: number, found: Scan, hashes: Float64Array |
       if (total < found.smallestTotal) found.smallestTotal = total;
       if (total > found.largestTotal) found.largestTotal = total;
     }
-    if (hashes !== undefined) hashes[start + r] = hashEntries(indices, words, data.BYTES_PER_ELEMENT / 4, from, to);
+    if (hashes !== undefined)
+      hashes[start + r] = hashEntries(indices, words, data.BYTES_PER_ELEMENT / 4, from, to);
   }
   found.rowsSeen += batch.nRows;
 }
@@ -159,7 +157,8 @@ function findEqualCells(matrix: Matrix, hashes: Float64Array, equal: Tally): voi
 
 function contentOf(row: CsrRows): string {
   const parts: string[] = [];
-  for (let i = 0; i < row.data.length; i++) if (row.data[i] !== 0) parts.push(`${row.indices[i]}:${row.data[i]}`);
+  for (let i = 0; i < row.data.length; i++)
+    if (row.data[i] !== 0) parts.push(`${row.indices[i]}:${row.data[i]}`);
   return parts.join(" ");
 }
 
@@ -167,21 +166,44 @@ function reportScan(found: Scan, matrix: Matrix, where: string, rules: MatrixRul
   const scope = found.sampled ? " in the rows looked at" : "";
   const tell = (code: Parameters<Report["add"]>[0], what: string, tally: Tally) => {
     if (tally.count > 0)
-      report.add(code, where, `${tally.count} values${scope} are ${what}, the first at ${tally.examples[0]}`, tally);
+      report.add(
+        code,
+        where,
+        `${tally.count} values${scope} are ${what}, the first at ${tally.examples[0]}`,
+        tally,
+      );
   };
   tell("not_finite", "NaN or infinite", found.notFinite);
   const zeros = zeroShare(found, matrix);
   if (matrix.format === "dense" && rules.sparseAboveZeros !== undefined && zeros > rules.sparseAboveZeros)
-    report.add("dense_matrix", where, `${where} is dense, but ${Math.round(zeros * 100)} % of its values are zero; store it as CSR`);
+    report.add(
+      "dense_matrix",
+      where,
+      `${where} is dense, but ${Math.round(zeros * 100)} % of its values are zero; store it as CSR`,
+    );
   const { counts } = rules;
   if (counts === undefined) return;
   tell("negative_count", "negative", found.negative);
   tell("non_integer_count", "not whole numbers, so these are not counts", found.fractional);
-  tell("unverifiable_count", `larger than ${matrix.dtype} holds exactly, so whether they are whole cannot be told: these are no counts`, found.unverifiable);
+  tell(
+    "unverifiable_count",
+    `larger than ${matrix.dtype} holds exactly, so whether they are whole cannot be told: these are no counts`,
+    found.unverifiable,
+  );
   if (counts.noEmptyCells === true && found.emptyCells.count > 0)
-    report.add("empty_cell", where, `${found.emptyCells.count} cells${scope} have no count at all: ${found.emptyCells.shown}`, found.emptyCells);
+    report.add(
+      "empty_cell",
+      where,
+      `${found.emptyCells.count} cells${scope} have no count at all: ${found.emptyCells.shown}`,
+      found.emptyCells,
+    );
   if (found.equalCells.count > 0)
-    report.add("equal_cells", where, `${found.equalCells.count} cells repeat the counts of another one: ${found.equalCells.shown}`, found.equalCells);
+    report.add(
+      "equal_cells",
+      where,
+      `${found.equalCells.count} cells repeat the counts of another one: ${found.equalCells.shown}`,
+      found.equalCells,
+    );
   if (!report.failed(where)) warnOfScaling(found, where, report);
 }
 
@@ -190,7 +212,9 @@ function warnOfScaling(found: Scan, where: string, report: Report): void {
   if (found.cells < leastCells) return;
   const warn = (message: string) => report.add("scaled_counts", where, message, { severity: "warning" });
   if (found.largestTotal - found.smallestTotal <= 0.001 * found.largestTotal)
-    warn(`all ${found.cells} cells looked at have totals from ${found.smallestTotal} to ${found.largestTotal}: normalised and rounded, or down-sampled?`);
+    warn(
+      `all ${found.cells} cells looked at have totals from ${found.smallestTotal} to ${found.largestTotal}: normalised and rounded, or down-sampled?`,
+    );
   else if (found.cellsWithOne === 0)
     warn(`none of ${found.cells} cells looked at has a count of 1: scaled, or imputed?`);
 }

@@ -22,7 +22,13 @@ function finish(first: number, second: number): number {
 }
 
 /** The same for the entries of a row: columns and values, zeros left out. `words` are the 32-bit words of the values. */
-export function hashEntries(indices: Int32Array, words: Uint32Array, wordsPerValue: number, from: number, to: number): number {
+export function hashEntries(
+  indices: Int32Array,
+  words: Uint32Array,
+  wordsPerValue: number,
+  from: number,
+  to: number,
+): number {
   let a = 0xdeadbeef;
   let b = 0x41c6ce57;
   for (let i = from; i < to; i++) {

@@ -69,9 +69,14 @@ const cellxgeneObs: ColumnRule[] = [
     'HANCESTRO or AfPO terms, ascending, joined by " || ", unknown, or na where the organism is not human',
     { values: ["unknown", "na", "multiethnic"], separator: " || " },
   ),
-  term("sex_ontology_term_id", "^PATO:(0000383|0000384|0001340)$", "PATO:0000383, PATO:0000384, PATO:0001340, unknown, or na", {
-    values: ["unknown", "na"],
-  }),
+  term(
+    "sex_ontology_term_id",
+    "^PATO:(0000383|0000384|0001340)$",
+    "PATO:0000383, PATO:0000384, PATO:0001340, unknown, or na",
+    {
+      values: ["unknown", "na"],
+    },
+  ),
   term("suspension_type", "^(cell|nucleus|na)$", "cell, nucleus or na"),
   term(
     "tissue_ontology_term_id",
@@ -96,16 +101,27 @@ const cellxgene71: ValidationProfile = {
   obs: {
     columns: cellxgeneObs,
     forbidden: [
-      { name: "organism_ontology_term_id", says: "it belongs to uns since schema 6.0: one organism per dataset" },
+      {
+        name: "organism_ontology_term_id",
+        says: "it belongs to uns since schema 6.0: one organism per dataset",
+      },
     ],
   },
   var: {
     index: geneIds,
     columns: [{ name: "feature_is_filtered", kinds: ["boolean"], says: "true or false" }],
   },
+  rawVar: {
+    index: geneIds,
+    forbidden: [{ name: "feature_is_filtered", says: "it belongs to var" }],
+  },
   uns: [
     { key: "title", pattern: "\\S", says: "the title of the dataset" },
-    { key: "organism_ontology_term_id", pattern: "^NCBITaxon:\\d+$", says: "an NCBITaxon term, for example NCBITaxon:9606" },
+    {
+      key: "organism_ontology_term_id",
+      pattern: "^NCBITaxon:\\d+$",
+      says: "an NCBITaxon term, for example NCBITaxon:9606",
+    },
     { key: "default_embedding", required: false, pattern: "\\S", says: "the key of an embedding in obsm" },
   ],
   obsm: { atLeastOne: "X_", minColumns: 2 },
@@ -116,13 +132,21 @@ const described = (name: string): ColumnRule[] => [text(`${name}_ontology_term_i
 /** What the warehouse of Cell Annotation Service (CAS) ingests: one row per cell with these columns, none of them missing. */
 const cas: ValidationProfile = {
   name: "cas",
-  description: "What a Cell Annotation Service warehouse ingests: raw counts, the CELLxGENE columns with their labels, gene descriptions.",
+  description:
+    "What a Cell Annotation Service warehouse ingests: raw counts, the CELLxGENE columns with their labels, gene descriptions.",
   counts: { where: "raw or X" },
   obs: {
     columns: [
-      ...["assay", "cell_type", "development_stage", "disease", "organism", "self_reported_ethnicity", "sex", "tissue"].flatMap(
-        described,
-      ),
+      ...[
+        "assay",
+        "cell_type",
+        "development_stage",
+        "disease",
+        "organism",
+        "self_reported_ethnicity",
+        "sex",
+        "tissue",
+      ].flatMap(described),
       text("donor_id"),
       text("suspension_type"),
       { name: "is_primary_data", kinds: ["boolean"], says: "true or false" },
@@ -145,6 +169,9 @@ export const validationProfiles: ReadonlyMap<string, ValidationProfile> = new Ma
 );
 
 /** A profile that also asks for every feature to be in one of the lists, for example one GENCODE release and the ERCC spike-ins. */
-export function withGeneLists(profile: ValidationProfile, lists: readonly { name: string; ids: string[] }[]): ValidationProfile {
+export function withGeneLists(
+  profile: ValidationProfile,
+  lists: readonly { name: string; ids: string[] }[],
+): ValidationProfile {
   return lists.length === 0 ? profile : { ...profile, geneLists: [...(profile.geneLists ?? []), ...lists] };
 }

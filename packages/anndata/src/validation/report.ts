@@ -7,7 +7,12 @@ const maxExamples = 5;
 /** Gathers problems. */
 export interface Report {
   readonly problems: ValidationProblem[];
-  add(code: ValidationCode, where: string, message: string, more?: { severity?: ValidationSeverity; count?: number; examples?: string[] }): void;
+  add(
+    code: ValidationCode,
+    where: string,
+    message: string,
+    more?: { severity?: ValidationSeverity; count?: number; examples?: string[] },
+  ): void;
   /** What `read` gives; damage becomes a problem and undefined. */
   attempt<T>(where: string, read: () => T): T | undefined;
   /** Was anything reported about this place? */
@@ -56,19 +61,22 @@ export class Tally {
   count = 0;
   readonly examples: string[] = [];
   readonly #seen = new Set<string>();
+  #more = false;
 
-  /** `times` bad ones that look like `example`. */
+  /** `times` bad ones that look like `example`; an empty example is only counted. */
   hit(example: string, times = 1): void {
     this.count += times;
-    if (this.examples.length >= maxExamples || this.#seen.has(example)) return;
-    this.#seen.add(example);
-    this.examples.push(example);
+    if (this.#seen.has(example)) return;
+    if (example === "" || this.examples.length >= maxExamples) this.#more = true;
+    else {
+      this.#seen.add(example);
+      this.examples.push(example);
+    }
   }
 
-  /** "3 (a, b, …)" */
+  /** The examples in a line, with "…" when there were others. */
   get shown(): string {
-    const more = this.count > this.examples.length ? ", …" : "";
-    return `${this.examples.join(", ")}${more}`;
+    return `${this.examples.join(", ")}${this.#more ? ", …" : ""}`;
   }
 }
 

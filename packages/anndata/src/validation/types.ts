@@ -8,8 +8,7 @@ export interface ValidationProfile {
   sparseAboveZeros?: number;
   obs?: FrameRule;
   var?: FrameRule;
-  /** Hold raw.var against `var` too. */
-  rawVar?: boolean;
+  rawVar?: FrameRule;
   uns?: UnsRule[];
   obsm?: ObsmRule;
   /** Every feature must be in one of these lists; empty or unset: any. */
@@ -123,8 +122,8 @@ export interface ValidationProblem {
 /** How much of the matrices is looked at. */
 export interface ValidateOptions {
   /**
-   * "all": every value, in batches. "sampled": all of a matrix of up to 50 M entries, batches spread evenly over a bigger one. "none": only the
-   * structure, for callers that look at every value themselves. Default "all".
+   * Entries looked at in each matrix, in batches spread evenly over it; default: all. 0 looks at the structure only, for callers that look at
+   * every value themselves.
    */
-  values?: "all" | "sampled" | "none";
+  entries?: number;
 }

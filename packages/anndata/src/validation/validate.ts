@@ -1,9 +1,9 @@
-import type { AnnData, Matrix } from "../types.ts";
 import { AnnDataError } from "../errors.ts";
+import type { AnnData, Matrix } from "../types.ts";
 import { checkFrame } from "./frames.ts";
 import { checkMatrix } from "./matrices.ts";
-import { createReport, quoted, type Report, Tally } from "./report.ts";
 import { validationProfiles } from "./profiles.ts";
+import { createReport, quoted, type Report, Tally } from "./report.ts";
 import type { ObsmRule, UnsRule, ValidateOptions, ValidationProblem, ValidationProfile } from "./types.ts";
 
 /**
@@ -18,17 +18,23 @@ export function validateAnnData(
   options: ValidateOptions = {},
 ): ValidationProblem[] {
   const rules = typeof profile === "string" ? profileOf(profile) : profile;
-  const values = options.values ?? "all";
+  const entries = options.entries ?? Number.POSITIVE_INFINITY;
   const report = createReport();
   checkFrame(file.obs, "obs", "cells", rules.obs ?? {}, report);
   checkFrame(file.var, "var", "genes", rules.var ?? {}, report);
   const x = report.attempt("X", () => file.x);
   const raw = report.attempt("raw", () => file.raw);
-  if (raw !== undefined) checkFrame(raw.var, "raw/var", "genes", rules.rawVar === true ? (rules.var ?? {}) : {}, report);
+  if (raw !== undefined) checkFrame(raw.var, "raw/var", "genes", rules.rawVar ?? {}, report);
   const countsAt = placeOfCounts(rules, raw !== undefined);
   const { sparseAboveZeros } = rules;
   const check = (matrix: Matrix, where: string) =>
-    checkMatrix(matrix, where, { counts: where === countsAt ? rules.counts : undefined, sparseAboveZeros }, values, report);
+    checkMatrix(
+      matrix,
+      where,
+      { counts: where === countsAt ? rules.counts : undefined, sparseAboveZeros },
+      entries,
+      report,
+    );
   if (x !== undefined) check(x, "X");
   if (raw !== undefined) check(raw.x, "raw/X");
   if (countsAt !== undefined) missingCounts(countsAt, countsAt === "X" ? x : raw, report);
@@ -58,7 +64,11 @@ function placeOfCounts(rules: ValidationProfile, hasRaw: boolean): "X" | "raw/X"
 
 function missingCounts(where: "X" | "raw/X", found: unknown, report: Report): void {
   if (found !== undefined || report.failed(where) || report.failed("raw")) return;
-  report.add("missing_x", where, where === "X" ? "the file has no X" : "the file has no raw.X; are the counts in X?");
+  report.add(
+    "missing_x",
+    where,
+    where === "X" ? "the file has no X" : "the file has no raw.X; are the counts in X?",
+  );
 }
 
 /** obsm may hold what the package does not read as numbers, which is not wrong. */
@@ -75,7 +85,11 @@ function checkObsm(file: AnnData, rule: ObsmRule | undefined, report: Report): v
     });
     if (entry === undefined || rule?.minColumns === undefined || !key.startsWith("X_")) continue;
     if (entry.shape[1] < rule.minColumns)
-      report.add("bad_obsm", where, `${where} has ${entry.shape[1]} columns, expected at least ${rule.minColumns}`);
+      report.add(
+        "bad_obsm",
+        where,
+        `${where} has ${entry.shape[1]} columns, expected at least ${rule.minColumns}`,
+      );
     else if (!entry.data.some(Number.isFinite) && entry.data.length > 0)
       report.add("bad_obsm", where, `${where} has no finite value`);
   }
@@ -91,9 +105,14 @@ function checkUns(file: AnnData, rules: readonly UnsRule[], report: Report): voi
     const where = `uns/${key}`;
     const value = entries.get(key);
     if (value === undefined || value === null) {
-      if (required !== false) report.add("missing_uns", where, `uns has no ${key}${says === undefined ? "" : ` (${says})`}`);
+      if (required !== false)
+        report.add("missing_uns", where, `uns has no ${key}${says === undefined ? "" : ` (${says})`}`);
     } else if (pattern !== undefined && (typeof value !== "string" || !new RegExp(pattern).test(value)))
-      report.add("bad_uns", where, `${where} is ${quoted(typeof value === "string" ? value : JSON.stringify(value))}, expected ${says ?? `text like /${pattern}/`}`);
+      report.add(
+        "bad_uns",
+        where,
+        `${where} is ${quoted(typeof value === "string" ? value : JSON.stringify(value))}, expected ${says ?? `text like /${pattern}/`}`,
+      );
   }
 }
 
@@ -112,6 +131,11 @@ function checkGenes(file: AnnData, rules: ValidationProfile, report: Report): vo
     const unknown = new Tally();
     for (const id of ids) if (!known.some((set) => set.has(id))) unknown.hit(quoted(id));
     if (unknown.count > 0)
-      report.add("unknown_gene", where, `${unknown.count} of ${ids.length} features of ${where} are not in ${names}: ${unknown.shown}`, unknown);
+      report.add(
+        "unknown_gene",
+        where,
+        `${unknown.count} of ${ids.length} features of ${where} are not in ${names}: ${unknown.shown}`,
+        unknown,
+      );
   }
 }

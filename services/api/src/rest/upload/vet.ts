@@ -21,8 +21,8 @@ export async function vetUpload(
   o: { timeoutMs: number; maxBytes: number; signal: AbortSignal },
 ): Promise<void> {
   const report = await runIsolated(path, "validate", { ...o, profile: "minimal" });
-  const wrong = report.problems.filter(({ code, where }) => {
-    if (harmless.has(code)) return false;
+  const wrong = report.problems.filter(({ code, severity, where }) => {
+    if (severity === "warning" || harmless.has(code)) return false;
     if (code === "no_cells") return false;
     return partsRead.test(where) || where === `obs/${totalsColumn}` || isIndex(where, report);
   });

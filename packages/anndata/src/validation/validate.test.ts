@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { AnnDataError, openAnnData, runIsolated, validateAnnData, writeH5ad } from "./index.ts";
-import { counts, csr, frame, opened, temporaryFolder } from "./test-fixtures.ts";
-import type { H5adInput, ValidationProfile } from "./types.ts";
+import { AnnDataError, openAnnData, runIsolated, validateAnnData, writeH5ad } from "../index.ts";
+import { counts, csr, frame, opened, temporaryFolder } from "../test-fixtures.ts";
+import type { H5adInput } from "../types.ts";
 
 const folder = temporaryFolder();
 after(folder.remove);
 const path = folder.path("file.h5ad");
-const data = process.env.CYTOMESH_TEST_DATA ?? join(import.meta.dirname, "../../../../shared/data");
+const data = process.env.CYTOMESH_TEST_DATA ?? join(import.meta.dirname, "../../../../../shared/data");
 
-async function problems(input: H5adInput, profile: ValidationProfile = "counts"): Promise<string[]> {
+async function problems(input: H5adInput, profile = "counts"): Promise<string[]> {
   await writeH5ad(path, input, { xDtype: "float64" });
   const file = await opened(path);
   return validateAnnData(file, profile).map((problem) => `${problem.code} ${problem.where}`);
