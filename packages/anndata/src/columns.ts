@@ -3,8 +3,17 @@ import { booleanAttribute, plainNumbers, stringAttribute } from "./source.ts";
 import type { ArrayInfo, Source, Values, ValueType } from "./storage.ts";
 import type { CategoricalColumn, Column, NumberDtype } from "./types.ts";
 
+export type KeptCategories = Pick<CategoricalColumn, "categories" | "categoryValues">;
+
+/** Rows of a column: `start` to `end` of `length`. */
+export interface RowRange {
+  length: number;
+  start: number;
+  end: number;
+}
+
 /**
- * Reads one column in any of its encodings: plain dataset, 0.7 codes with categories under `__categories`, and the groups of
+ * Reads rows of one column in any of its encodings: plain dataset, 0.7 codes with categories under `__categories`, and the groups of
  * 0.8 and later (categorical, nullable-integer, nullable-boolean, nullable-string-array).
  *
  * @param categoriesPath where 0.7 keeps this column's categories; undefined if there are none
@@ -13,33 +22,44 @@ import type { CategoricalColumn, Column, NumberDtype } from "./types.ts";
 export function readColumn(
   source: Source,
   where: string,
-  length: number,
+  rows: RowRange,
   categoriesPath: string | undefined,
+  categories: (where: string) => KeptCategories,
 ): Column {
   const kind = source.kind(where);
   if (kind === undefined)
     throw new AnnDataError("not-found", `${where} is named in column-order but is not in the file`);
-  if (kind === "group") return readEncodedGroup(source, where, length);
-  const info = checkLength(source.dataset(where), where, length);
-  if (categoriesPath === undefined) return toColumn(source.read(info), info.type, where);
-  const categories = readCategories(source, categoriesPath);
+  if (kind === "group") return readEncodedGroup(source, where, rows, categories);
+  const info = checkLength(source.dataset(where), where, rows.length);
+  const values = source.read(info, rows.start, rows.end);
+  if (categoriesPath === undefined) return toColumn(values, info.type, where);
   const ordered = booleanAttribute(source, categoriesPath, "ordered");
-  return categorical(source.read(info), categories, ordered, where);
+  return categorical(values, categories(categoriesPath), ordered, where);
 }
 
-function readEncodedGroup(source: Source, where: string, length: number): Column {
+function readEncodedGroup(
+  source: Source,
+  where: string,
+  rows: RowRange,
+  categories: (where: string) => KeptCategories,
+): Column {
   const encoding = stringAttribute(source, where, "encoding-type");
   const has = (name: string) => source.kind(`${where}/${name}`) === "dataset";
   if (
     encoding === "categorical" ||
     (encoding === undefined && has("codes") && source.kind(`${where}/categories`))
   ) {
-    const codes = checkLength(source.dataset(`${where}/codes`), `${where}/codes`, length);
-    const categories = readCategories(source, `${where}/categories`);
-    return categorical(source.read(codes), categories, booleanAttribute(source, where, "ordered"), where);
+    const codes = checkLength(source.dataset(`${where}/codes`), `${where}/codes`, rows.length);
+    const ordered = booleanAttribute(source, where, "ordered");
+    return categorical(
+      source.read(codes, rows.start, rows.end),
+      categories(`${where}/categories`),
+      ordered,
+      where,
+    );
   }
   if (encoding?.startsWith("nullable-") || (encoding === undefined && has("values") && has("mask"))) {
-    return readNullable(source, where, length);
+    return readNullable(source, where, rows);
   }
   throw new AnnDataError(
     "unsupported",
@@ -47,14 +67,15 @@ function readEncodedGroup(source: Source, where: string, length: number): Column
   );
 }
 
-function readNullable(source: Source, where: string, length: number): Column {
+function readNullable(source: Source, where: string, rows: RowRange): Exclude<Column, CategoricalColumn> {
   const valuesAt = `${where}/values`;
-  const info = checkLength(source.dataset(valuesAt), valuesAt, length);
-  const maskInfo = checkLength(source.dataset(`${where}/mask`), `${where}/mask`, length);
-  const mask = Uint8Array.from(plainNumbers(source.read(maskInfo), `${where}/mask`), (flag) =>
-    flag === 0 ? 0 : 1,
+  const info = checkLength(source.dataset(valuesAt), valuesAt, rows.length);
+  const maskInfo = checkLength(source.dataset(`${where}/mask`), `${where}/mask`, rows.length);
+  const mask = Uint8Array.from(
+    plainNumbers(source.read(maskInfo, rows.start, rows.end), `${where}/mask`),
+    (flag) => (flag === 0 ? 0 : 1),
   );
-  const column = toColumn(source.read(info), info.type, valuesAt);
+  const column = toColumn(source.read(info, rows.start, rows.end), info.type, valuesAt);
   if (column.kind === "string") {
     return { kind: "string", values: column.values.map((value, i) => (mask[i] === 1 ? null : value)) };
   }
@@ -63,37 +84,46 @@ function readNullable(source: Source, where: string, length: number): Column {
   return { ...column, mask };
 }
 
-/** Categories as strings, whatever they are on disk. */
-export function readCategories(source: Source, where: string): string[] {
+/** Categories as strings, whatever they are on disk, and as they are where they are no strings. */
+export function readCategories(source: Source, where: string): KeptCategories {
+  const column = readCategoryColumn(source, where);
+  const categories = columnStrings(column);
+  return column.kind === "number" || column.kind === "boolean"
+    ? { categories, categoryValues: column }
+    : { categories };
+}
+
+function readCategoryColumn(source: Source, where: string): Column {
   if (source.kind(where) === "group") {
-    const values = source.dataset(`${where}/values`);
-    return columnStrings(readNullable(source, where, values.shape?.[0] ?? 0));
+    const length = source.dataset(`${where}/values`).shape?.[0] ?? 0;
+    return readNullable(source, where, { length, start: 0, end: length });
   }
   const info = source.dataset(where);
   if ((info.shape?.length ?? 1) > 1)
     throw new AnnDataError("invalid", `${where} has shape [${info.shape}], expected one axis`);
-  return columnStrings(toColumn(source.read(info), info.type, where));
+  return toColumn(source.read(info), info.type, where);
 }
 
 export function categorical(
   codes: Values,
-  categories: string[],
+  kept: KeptCategories,
   ordered: boolean,
   where: string,
 ): CategoricalColumn {
   const numbers = plainNumbers(codes, where);
+  const { length } = kept.categories;
   const out = new Int32Array(numbers.length);
   for (let i = 0; i < numbers.length; i++) {
     const code = numbers[i]!;
-    if (!(code >= -1 && code < categories.length && Number.isInteger(code))) {
+    if (!(code >= -1 && code < length && Number.isInteger(code))) {
       throw new AnnDataError(
         "invalid",
-        `${where}: code ${code} at row ${i}, but there are ${categories.length} categories`,
+        `${where}: code ${code} at row ${i}, but there are ${length} categories`,
       );
     }
     out[i] = code;
   }
-  return { kind: "categorical", codes: out, categories, ordered };
+  return { kind: "categorical", codes: out, ...kept, ordered };
 }
 
 /** Values that came from HDF5 → a column. */
@@ -116,7 +146,7 @@ function enumColumn(numbers: ArrayLike<number>, members: Record<string, number>,
   const categories = Object.keys(members);
   const codeOf = new Map(categories.map((name, code) => [members[name]!, code]));
   const codes = Float64Array.from(numbers, (value) => codeOf.get(value) ?? -2);
-  return categorical(codes, categories, false, where);
+  return categorical(codes, { categories }, false, where);
 }
 
 export function isBooleanEnum(type: ValueType): boolean {

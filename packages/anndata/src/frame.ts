@@ -1,8 +1,12 @@
-import { categorical, columnStrings, readCategories, readColumn, toColumn } from "./columns.ts";
+import { columnStrings, type KeptCategories, readCategories, readColumn } from "./columns.ts";
+import { openCompound } from "./compound-frame.ts";
 import { AnnDataError } from "./errors.ts";
 import { stringAttribute } from "./source.ts";
-import type { Source, Values, ValueType } from "./storage.ts";
-import type { Column, DataFrame } from "./types.ts";
+import type { Source } from "./storage.ts";
+import type { DataFrame } from "./types.ts";
+
+/** Categories kept per frame, so that reading by row range does not read them again each time; names are some 20 bytes each. */
+const maxKeptCategories = 500_000;
 
 /**
  * Opens obs, var or raw.var: a group of columns (0.7 and later) or one compound dataset (before 0.7).
@@ -21,23 +25,61 @@ function openGroup(source: Source, where: string): DataFrame {
   const length = frameLength(source, `${where}/${indexName}`);
   const columnNames = columnsOf(source, where, indexName);
   const known = new Set(columnNames);
+  const categories = categoriesOf(source);
   return {
     length,
     indexName,
     columnNames,
     has: (name) => known.has(name),
-    index: () => columnStrings(readColumn(source, `${where}/${indexName}`, length, undefined)),
-    column: (name) => {
+    index: (start = 0, end = length) => {
+      const rows = checkRows(where, length, start, end);
+      return columnStrings(readColumn(source, `${where}/${indexName}`, rows, undefined, categories));
+    },
+    column: (name, start = 0, end = length) => {
       if (!known.has(name)) throw missingColumn(where, name, columnNames);
-      const categoriesPath = `${where}/__categories/${name}`;
-      const old =
-        source.kind(`${where}/__categories`) === "group" && source.kind(categoriesPath) !== undefined;
-      return readColumn(source, `${where}/${name}`, length, old ? categoriesPath : undefined);
+      const rows = checkRows(where, length, start, end);
+      return readColumn(source, `${where}/${name}`, rows, oldCategories(source, where, name), categories);
     },
   };
 }
 
-function indexOf(source: Source, where: string): string {
+/** Where 0.7 keeps a column's categories; undefined if there are none. */
+export function oldCategories(source: Source, where: string, name: string): string | undefined {
+  const path = `${where}/__categories/${name}`;
+  return source.kind(`${where}/__categories`) === "group" && source.kind(path) !== undefined
+    ? path
+    : undefined;
+}
+
+export function checkRows(
+  where: string,
+  length: number,
+  start: number,
+  end: number,
+): { length: number; start: number; end: number } {
+  if (Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= length) {
+    return { length, start, end };
+  }
+  throw new AnnDataError("invalid-argument", `${where}: rows ${start} to ${end} asked for, it has ${length}`);
+}
+
+/** Reads categories and keeps them while there is room. */
+export function categoriesOf(source: Source): (where: string) => KeptCategories {
+  const kept = new Map<string, KeptCategories>();
+  let room = maxKeptCategories;
+  return (where) => {
+    const known = kept.get(where);
+    if (known !== undefined) return known;
+    const read = readCategories(source, where);
+    if (read.categories.length <= room) {
+      kept.set(where, read);
+      room -= read.categories.length;
+    }
+    return read;
+  };
+}
+
+export function indexOf(source: Source, where: string): string {
   const named = stringAttribute(source, where, "_index");
   const found = [named, "_index", "index"].find(
     (name) => name !== undefined && source.kind(`${where}/${name}`) !== undefined && name !== "",
@@ -63,7 +105,7 @@ function groupValues(source: Source, where: string): string {
   return source.kind(`${where}/codes`) === "dataset" ? `${where}/codes` : `${where}/values`;
 }
 
-function columnsOf(source: Source, where: string, indexName: string): string[] {
+export function columnsOf(source: Source, where: string, indexName: string): string[] {
   const order = source.attribute(where, "column-order")?.values;
   if (Array.isArray(order)) return [...new Set(order)].filter((name) => name !== "");
   // An empty order is written as zero floats.
@@ -71,52 +113,10 @@ function columnsOf(source: Source, where: string, indexName: string): string[] {
   return source.children(where).filter((name) => name !== indexName && name !== "__categories");
 }
 
-function missingColumn(where: string, name: string, names: readonly string[]): AnnDataError {
+export function missingColumn(where: string, name: string, names: readonly string[]): AnnDataError {
   const shown = names.slice(0, 20).join(", ") + (names.length > 20 ? ", …" : "");
   return new AnnDataError(
     "not-found",
     `${where} has no column ${JSON.stringify(name)}; it has: ${shown || "no columns"}`,
   );
-}
-
-/** One record per row; the first member is the index, categories stand in `uns/<column>_categories`. */
-function openCompound(source: Source, where: string): DataFrame {
-  const info = source.dataset(where);
-  if (info.type.kind !== "compound" || info.shape?.length !== 1 || info.type.members.length === 0) {
-    throw new AnnDataError(
-      "not-anndata",
-      `${source.path}: ${where} is a dataset of ${info.type.kind}, expected a data frame`,
-    );
-  }
-  const types = new Map(info.type.members.map((member) => [member.name, member.type]));
-  const [indexName, ...columnNames] = [...types.keys()] as [string, ...string[]];
-  // Read once: every member costs the whole table.
-  let table: Map<string, Values> | undefined;
-  const take = (name: string): { values: Values; type: ValueType } => {
-    table ??= source.read(info) as Map<string, Values>;
-    return { values: table.get(name)!, type: types.get(name)! };
-  };
-  const plain = (name: string): Column => {
-    const { values, type } = take(name);
-    return toColumn(values, type, `${where}.${name}`);
-  };
-  return {
-    length: info.shape[0]!,
-    indexName,
-    columnNames,
-    has: (name) => name !== indexName && types.has(name),
-    index: () => columnStrings(plain(indexName)),
-    column: (name) => {
-      if (name === indexName || !types.has(name)) throw missingColumn(where, name, columnNames);
-      const categoriesPath = `/uns/${name}_categories`;
-      const coded = types.get(name)!.kind === "int" && source.kind(categoriesPath) === "dataset";
-      if (!coded) return plain(name);
-      return categorical(
-        take(name).values,
-        readCategories(source, categoriesPath),
-        false,
-        `${where}.${name}`,
-      );
-    },
-  };
 }

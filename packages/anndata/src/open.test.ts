@@ -192,14 +192,23 @@ test("categories of numbers and booleans become strings", async () => {
     kind: "categorical",
     codes: Int32Array.of(1, 0),
     categories: ["10", "20"],
+    categoryValues: { kind: "number", dtype: "int64", values: Float64Array.of(10, 20) },
     ordered: true,
   });
   assert.deepEqual(file.obs.column("score"), {
     kind: "categorical",
     codes: Int32Array.of(0, 1),
     categories: ["1.0", "0.25"],
+    categoryValues: { kind: "number", dtype: "float64", values: Float64Array.of(1, 0.25) },
     ordered: false,
   });
+  // By rows.
+  assert.deepEqual(file.obs.index(1, 2), ["8"]);
+  const second = file.obs.column("batch", 1, 2);
+  assert.ok(second.kind === "categorical");
+  assert.deepEqual([...second.codes], [0]);
+  assert.deepEqual(file.obs.column("score", 0, 0).kind, "categorical");
+  assert.throws(() => file.obs.column("score", 1, 3), { tag: "invalid-argument" });
 });
 
 test("CSC, dense and CSR with 64-bit, unsorted and duplicate indices give the same rows", async () => {

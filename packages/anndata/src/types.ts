@@ -33,22 +33,29 @@ export type NumberArray =
   | Float64Array;
 
 /** One column of obs or var. */
-export type Column =
-  | CategoricalColumn
-  | { kind: "string"; values: (string | null)[] }
-  | {
-      kind: "number";
-      dtype: NumberDtype;
-      values: NumberArray;
-      /** 1 = missing. */
-      mask?: Uint8Array;
-    }
-  | {
-      kind: "boolean";
-      values: Uint8Array;
-      /** 1 = missing. */
-      mask?: Uint8Array;
-    };
+export type Column = CategoricalColumn | StringColumn | NumberColumn | BooleanColumn;
+
+export interface StringColumn {
+  kind: "string";
+  /** null = missing. */
+  values: (string | null)[];
+}
+
+export interface NumberColumn {
+  kind: "number";
+  dtype: NumberDtype;
+  values: NumberArray;
+  /** 1 = missing. */
+  mask?: Uint8Array;
+}
+
+export interface BooleanColumn {
+  kind: "boolean";
+  /** 0 or 1 */
+  values: Uint8Array;
+  /** 1 = missing. */
+  mask?: Uint8Array;
+}
 
 export interface CategoricalColumn {
   kind: "categorical";
@@ -56,18 +63,24 @@ export interface CategoricalColumn {
   codes: Int32Array;
   /** Numeric and boolean categories are turned into strings, booleans as "True" / "False". */
   categories: string[];
+  /** The categories as they stand in the file, when they are not strings; the writer then stores these. */
+  categoryValues?: NumberColumn | BooleanColumn;
   ordered: boolean;
 }
 
-/** obs or var: read one column at a time, nothing is kept. */
+/**
+ * obs or var: read one column at a time, all of it or rows `start` (inclusive) to `end` (exclusive). Nothing of the rows is kept;
+ * the categories of a column are, while there are not too many.
+ */
 export interface DataFrame {
   readonly length: number;
   /** Name of the index in the file; "_index" when it has none. */
   readonly indexName: string;
-  index(): string[];
+  /** @throws AnnDataError "invalid-argument" for rows that the frame does not have */
+  index(start?: number, end?: number): string[];
   readonly columnNames: string[];
-  /** Throws AnnDataError "not-found" for a name that `columnNames` does not list. */
-  column(name: string): Column;
+  /** @throws AnnDataError "not-found" for a name that `columnNames` does not list, "invalid-argument" for rows that the frame does not have */
+  column(name: string, start?: number, end?: number): Column;
   has(name: string): boolean;
 }
 

@@ -12,7 +12,7 @@ import type { TaskContext } from "@cytomesh/service-kit/task";
 import { IngestError } from "../errors.ts";
 import type { ConvertOptions } from "../schemas/plan.ts";
 import { chooseMatrix } from "./choose-matrix.ts";
-import { planObs } from "./obs-columns.ts";
+import { type ObsSource, planObs } from "./obs-columns.ts";
 
 /** Everything a conversion needs; it runs in a worker thread. */
 export interface ConvertRequest {
@@ -33,6 +33,9 @@ const batchNnz = 4_000_000;
 
 /** Rows per batch at most. */
 const maxBatchRows = 8_192;
+
+/** Rows of obs held at a time. */
+const obsWindowRows = 32_768;
 
 /** Rows at a time when a dense matrix is judged. */
 const judgedRows = 2_048;
@@ -57,22 +60,13 @@ export async function convertFile(request: ConvertRequest, context: TaskContext)
     signal: context.signal,
   });
   try {
-    const names = file.obs.index();
-    const columns = new Map(
-      sources.map(({ name, source }) => [
-        name,
-        source === undefined ? { kind: "string" as const, values: names } : file.obs.column(source),
-      ]),
-    );
+    const obs = obsWindows(file.obs, sources);
     for (const { start, rows } of matrix.batches(batchRows)) {
       const end = start + rows.nRows;
       await writer.append({
         rows,
-        originalIds: names.slice(start, end),
         totals: totalsOf(rows, start, path, allowNonCounts),
-        obs: Object.fromEntries(
-          [...columns].map(([name, column]) => [name, sliceColumn(column, start, end)]),
-        ),
+        ...obs(start, end),
       });
       context.progress({ cells: end });
       await context.breathe();
@@ -82,6 +76,35 @@ export async function convertFile(request: ConvertRequest, context: TaskContext)
     await writer.abort();
     throw error;
   }
+}
+
+/**
+ * Names and columns of rows, out of a window that moves along obs: whole columns of many cells would not fit into memory, and reading a few
+ * rows at a time would decode the same chunk again and again.
+ */
+function obsWindows(
+  frame: DataFrame,
+  sources: readonly ObsSource[],
+): (start: number, end: number) => { originalIds: string[]; obs: Record<string, Column> } {
+  let from = 0;
+  let names: string[] = [];
+  let columns: [string, Column][] = [];
+  return (start, end) => {
+    if (start < from || end > from + names.length) {
+      from = start;
+      const to = Math.min(frame.length, Math.max(end, start + obsWindowRows));
+      names = frame.index(from, to);
+      columns = sources.map(({ name, source }) => [
+        name,
+        source === undefined ? { kind: "string", values: names } : frame.column(source, from, to),
+      ]);
+    }
+    const [first, last] = [start - from, end - from];
+    return {
+      originalIds: names.slice(first, last),
+      obs: Object.fromEntries(columns.map(([name, column]) => [name, sliceColumn(column, first, last)])),
+    };
+  };
 }
 
 /** The columns of var; with the names of the index where the ids come from elsewhere, as they are the symbols people know. */

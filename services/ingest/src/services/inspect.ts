@@ -42,7 +42,8 @@ export async function describeFile(path: string): Promise<FileReport> {
 
 function columnsOf(frame: DataFrame): ColumnReport[] {
   return frame.columnNames.map((name) => {
-    const column = frame.column(name);
+    // No rows: what the column is stands in its description.
+    const column = frame.column(name, 0, 0);
     return {
       name,
       kind: column.kind,

@@ -39,7 +39,7 @@ export function planObs(obs: DataFrame, mapping: Readonly<Record<string, string>
   // "index" names the obs index, so a column of that name keeps it.
   renamed.delete("index");
   for (const source of obs.columnNames)
-    sources.push({ name: renamed.get(source) ?? source, source, type: typeOf(obs.column(source)) });
+    sources.push({ name: renamed.get(source) ?? source, source, type: typeOf(obs.column(source, 0, 0)) });
   const seen = new Set<string>();
   for (const { name } of sources) {
     if (seen.has(name))
