@@ -7,6 +7,8 @@ import { convertFieldsHandler } from "./services/convert-job.ts";
 // libvips must be loaded by the main thread before a worker loads it, or it is torn down with the first worker that ends.
 import "./services/decoder.ts";
 import type { ImagingDeps } from "./services/deps.ts";
+import { formatMetadataHandler } from "./services/metadata/format-job.ts";
+import { stageHandler } from "./services/stage/stage-job.ts";
 
 /** Settings of this service alone. */
 export const imagingSettings = {
@@ -36,7 +38,7 @@ export async function buildImaging(tools: ServiceTools, source = process.env): P
   };
   return {
     services: [bindService(ImagingService, imagingServiceImpl({ ...deps, jobs: tools.control.jobs }))],
-    handlers: [convertFieldsHandler(deps)],
+    handlers: [convertFieldsHandler(deps), stageHandler(deps), formatMetadataHandler(deps)],
     close: () => pool.close(),
   };
 }

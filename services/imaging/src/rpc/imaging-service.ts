@@ -1,6 +1,7 @@
 import type { Client, ServiceImpl } from "@connectrpc/connect";
 import type { ImagingService } from "@cytomesh/contracts/imaging/v1/imaging_service";
 import type { JobService } from "@cytomesh/contracts/jobs/v1/job_service";
+import type { JobSpec } from "@cytomesh/contracts/jobs/v1/specs";
 import type { ImagingDeps } from "../services/deps.ts";
 import { inspectField } from "../services/inspect-field.ts";
 
@@ -8,16 +9,20 @@ import { inspectField } from "../services/inspect-field.ts";
 export function imagingServiceImpl(
   deps: ImagingDeps & { jobs: Client<typeof JobService> },
 ): ServiceImpl<typeof ImagingService> {
+  const create = async (idempotencyKey: string, spec: JobSpec["spec"]) => {
+    const { job } = await deps.jobs.createJob({
+      idempotencyKey,
+      ...(spec.value === undefined ? {} : { spec: { spec } }),
+    });
+    return job === undefined ? {} : { job };
+  };
   return {
     inspectField: (request, context) => inspectField(deps, request.uri, context.signal),
-    async convertFields(request) {
-      const { job } = await deps.jobs.createJob({
-        idempotencyKey: request.idempotencyKey,
-        ...(request.spec === undefined
-          ? {}
-          : { spec: { spec: { case: "convertFields", value: request.spec } } }),
-      });
-      return job === undefined ? {} : { job };
-    },
+    convertFields: ({ idempotencyKey, spec: value }) =>
+      create(idempotencyKey, { case: "convertFields", value } as JobSpec["spec"]),
+    stage: ({ idempotencyKey, spec: value }) =>
+      create(idempotencyKey, { case: "stage", value } as JobSpec["spec"]),
+    formatMetadata: ({ idempotencyKey, spec: value }) =>
+      create(idempotencyKey, { case: "formatMetadata", value } as JobSpec["spec"]),
   };
 }

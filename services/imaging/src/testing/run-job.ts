@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ItemState, type JobItem, JobItemSchema, JobSchema } from "@cytomesh/contracts/jobs/v1/job";
-import { type ConvertFieldsSpecSchema, JobSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
+import { JobSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
 import type { AnyJobHandler, JobContext, JobKind } from "@cytomesh/jobs";
 import { createLogger } from "@cytomesh/rpc";
 
@@ -9,14 +9,17 @@ export type JobItems = Map<string, JobItem>;
 
 const states = { running: ItemState.RUNNING, succeeded: ItemState.SUCCEEDED, failed: ItemState.FAILED };
 
+type SpecInit = NonNullable<MessageInitShape<typeof JobSpecSchema>["spec"]>;
+type ValueOf<K extends JobKind> = Extract<SpecInit, { case: K }>["value"];
+
 /** Run one attempt of a handler, as the job worker would. */
-export function attempt(
+export function attempt<K extends JobKind = "convertFields">(
   handler: AnyJobHandler,
-  value: MessageInitShape<typeof ConvertFieldsSpecSchema>,
+  value: ValueOf<K>,
   items: JobItems = new Map(),
   o: { signal?: AbortSignal; onRecord?: (key: string, outcome: string) => void; number?: number } = {},
 ): Promise<object> {
-  const spec = create(JobSpecSchema, { spec: { case: "convertFields", value } });
+  const spec = create(JobSpecSchema, { spec: { case: handler.kind, value } as SpecInit });
   const context: JobContext<JobKind> = {
     job: create(JobSchema, { id: "job-1", kind: handler.kind, spec, maxAttempts: 3 }),
     spec: spec.spec.value as never,

@@ -12,6 +12,8 @@ const KINDS: Record<SpecCase, { kind: string; service: string }> = {
   embed: { kind: "embed", service: "inference" },
   buildIndex: { kind: "build_index", service: "inference" },
   convertFields: { kind: "convert_fields", service: "imaging" },
+  stage: { kind: "stage", service: "imaging" },
+  formatMetadata: { kind: "format_metadata", service: "imaging" },
   analysis: { kind: "analysis", service: "worker" },
 };
 

@@ -40,6 +40,26 @@ test("complete specs of every kind are fine", () => {
     { case: "embed", value: { model: "m", curriculum: "c" } },
     { case: "buildIndex", value: { embedding: "m.c", index: "i", metric: 2, ontology: "cl" } },
     { case: "convertFields", value: { uris: ["s3://b/a.tif"], outputUri: "s3://b/out" } },
+    {
+      case: "convertFields",
+      value: {
+        recipe: 2,
+        listing: { prefixUri: "s3://b/raw/", pattern: "_proj.tif" },
+        outputUri: "s3://b/out",
+        segmentation: { method: 2, modelUri: "s3://b/m.onnx", probabilityThreshold: 0.5 },
+        outputs: { pathList: true, pathListChannels: { b: 0, g: 1 }, masking: 3, archive: true },
+      },
+    },
+    { case: "stage", value: { listing: { listingUri: "file:///l.txt" }, outputUri: "s3://b/staged" } },
+    {
+      case: "formatMetadata",
+      value: {
+        recipe: 2,
+        metadataUri: "s3://b/m.csv",
+        outputUri: "s3://b/f.csv",
+        annotationsUri: "file:///a.csv",
+      },
+    },
     { case: "analysis", value: { uri: "s3://b/a.h5ad", task: "ListGenes" } },
   ] as Spec[]) {
     assert.deepEqual(wrongFields(spec), [], spec?.case);
@@ -110,4 +130,50 @@ test("every wrong field is listed, not only the first", () => {
   assert.deepEqual(wrongFields({ ...nul, value: { ...nul.value, uris: [...nul.value.uris] } }), [
     "spec.ingest.tag",
   ]);
+});
+
+test("what contradicts itself in an imaging job is named", () => {
+  assert.deepEqual(
+    wrongFields({
+      case: "convertFields",
+      value: {
+        recipe: 2,
+        outputUri: "s3://b/o",
+        cropSizePx: 128,
+        minAreaPx: 5,
+        segmentation: {
+          method: 2,
+          minAreaUm2: 3,
+          probabilityThreshold: 2,
+          labelsUriPattern: "s3://b/labels.tif",
+        },
+        outputs: { pathListChannels: { q: 1 } },
+      },
+    }).sort(),
+    [
+      "spec.convert_fields.crop_size_px",
+      'spec.convert_fields.outputs.path_list_channels["q"]',
+      "spec.convert_fields.segmentation.labels_uri_pattern",
+      "spec.convert_fields.segmentation.min_area_um2",
+      "spec.convert_fields.segmentation.model_uri",
+      "spec.convert_fields.segmentation.probability_threshold",
+      "spec.convert_fields.uris",
+    ],
+  );
+  assert.deepEqual(
+    wrongFields({ case: "stage", value: { uris: ["s3://b/a"], outputUri: "x", keepPaths: true } }),
+    ["spec.stage.output_uri", "spec.stage.keep_paths"],
+  );
+  assert.deepEqual(
+    wrongFields({
+      case: "formatMetadata",
+      value: { metadataUri: "s3://b/m", outputUri: "s3://b/o", recipe: 3, annotationsUri: "s3://b/a" },
+    }),
+    [
+      "spec.format_metadata.annotations_uri",
+      "spec.format_metadata.manifest_uri",
+      "spec.format_metadata.locations_uri",
+      "spec.format_metadata.genes_uri",
+    ],
+  );
 });

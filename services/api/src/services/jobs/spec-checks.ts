@@ -2,7 +2,6 @@ import { toJson } from "@bufbuild/protobuf";
 import {
   type AnalysisSpec,
   type BuildIndexSpec,
-  type ConvertFieldsSpec,
   DistanceMetric,
   type EmbedSpec,
   type ExtractSpec,
@@ -16,6 +15,7 @@ import {
 } from "@cytomesh/contracts/jobs/v1/specs";
 import type { Checks } from "../../schemas/checks.ts";
 import { checkFilters } from "./filter-checks.ts";
+import { checkConvertFields, checkFormatMetadata, checkStage } from "./imaging-spec-checks.ts";
 
 const MAX_URIS = 100_000;
 const MAX_COLUMNS = 1_000;
@@ -50,6 +50,12 @@ export function checkSpec(checks: Checks, spec: JobSpec | undefined): void {
       break;
     case "convertFields":
       checkConvertFields(checks, chosen.value);
+      break;
+    case "stage":
+      checkStage(checks, chosen.value);
+      break;
+    case "formatMetadata":
+      checkFormatMetadata(checks, chosen.value);
       break;
     case "analysis":
       checkAnalysis(checks, chosen.value);
@@ -154,14 +160,6 @@ function checkBuildIndex(checks: Checks, spec: BuildIndexSpec): void {
   checks.distinct("spec.build_index.metadata_columns", spec.metadataColumns, MAX_COLUMNS, MAX_NAME);
   checks.optionalName("spec.build_index.ontology", spec.ontology);
   checks.range("spec.build_index.default_neighbors", spec.defaultNeighbors, 0, 10_000);
-}
-
-function checkConvertFields(checks: Checks, spec: ConvertFieldsSpec): void {
-  checkUris(checks, "spec.convert_fields.uris", spec.uris);
-  checks.uri("spec.convert_fields.output_uri", spec.outputUri);
-  checks.range("spec.convert_fields.nucleus_channel", spec.nucleusChannel, 0, 65_535);
-  if (spec.cropSizePx !== 0) checks.range("spec.convert_fields.crop_size_px", spec.cropSizePx, 8, 4_096);
-  checks.range("spec.convert_fields.min_area_px", spec.minAreaPx, 0, 100_000_000);
 }
 
 function checkAnalysis(checks: Checks, spec: AnalysisSpec): void {

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { FileListingSchema } from "@cytomesh/contracts/jobs/v1/imaging";
+import { createObjectStore, toUri } from "@cytomesh/object-store";
+import { findFiles, frozenFiles } from "./find-files.ts";
+import { fits } from "./glob.ts";
+
+const signal = new AbortController().signal;
+
+async function folder(t: TestContext, names: readonly string[]) {
+  const dir = await mkdtemp(join(tmpdir(), "find-files-"));
+  const store = createObjectStore({});
+  t.after(async () => {
+    await store.close();
+    await rm(dir, { recursive: true, force: true });
+  });
+  for (const name of names) {
+    await mkdir(join(dir, name, ".."), { recursive: true });
+    await writeFile(join(dir, name), "x");
+  }
+  const at = (name: string) => toUri(join(dir, name));
+  const find = (listing: MessageInitShape<typeof FileListingSchema>, uris: string[] = []) =>
+    findFiles(store, { uris, listing: create(FileListingSchema, listing) }, signal);
+  return { dir, store, at, find, prefix: `${toUri(dir)}/` };
+}
+
+test("patterns: a text to contain, a name, a path", () => {
+  const matching = (pattern: string) =>
+    ["a_proj.tif", "d/a_proj.tif", "d/e/b.tif", "d/a+b.tif"].filter(fits(pattern));
+  assert.equal(matching("").length, 4);
+  assert.deepEqual(matching("_proj.tif"), ["a_proj.tif", "d/a_proj.tif"]);
+  assert.deepEqual(matching("*.tif").length, 4);
+  assert.deepEqual(matching("?.tif"), ["d/e/b.tif"]);
+  assert.deepEqual(matching("d/*.tif"), ["d/a_proj.tif", "d/a+b.tif"]);
+  assert.deepEqual(matching("d/**/b.tif"), ["d/e/b.tif"]);
+  assert.deepEqual(matching("**/a+*"), ["d/a+b.tif"]);
+});
+
+test("a prefix yields its files in byte order, an OME-Zarr folder as one", async (t) => {
+  const { find, at, prefix } = await folder(t, [
+    "b/x_proj.tif",
+    "a y/x_proj.tif",
+    "a y/x_stack.tif",
+    "z.ome.zarr/.zattrs",
+    "z.ome.zarr/0/.zarray",
+  ]);
+  assert.deepEqual(await find({ prefixUri: prefix, pattern: "_proj.tif" }), [
+    at("a y/x_proj.tif"),
+    at("b/x_proj.tif"),
+  ]);
+  assert.deepEqual(await find({ prefixUri: prefix, pattern: "*.zarr" }), [at("z.ome.zarr")]);
+  const named = at("b/x_proj.tif");
+  assert.deepEqual(await find({ prefixUri: prefix, pattern: "x_*" }, [named]), [
+    named,
+    at("a y/x_proj.tif"),
+    at("a y/x_stack.tif"),
+  ]);
+  await assert.rejects(find({ prefixUri: prefix, pattern: "nothing" }), {
+    tag: "nothing-found",
+    message: /pattern "nothing"/,
+  });
+});
+
+test("a listing may be lines or a table, relative or not", async (t) => {
+  const { find, at, dir } = await folder(t, ["a.tif"]);
+  await writeFile(join(dir, "list.txt"), "# fields\n\na.tif\nsub/b.tif\ns3://bucket/c d.tif\n");
+  const expected = [at("a.tif"), at("sub/b.tif"), "s3://bucket/c d.tif"];
+  assert.deepEqual(await find({ listingUri: at("list.txt") }), expected);
+  await writeFile(join(dir, "list.csv"), "size,uri\n1,a.tif\n2,sub/b.tif\n3,s3://bucket/c d.tif\n");
+  assert.deepEqual(await find({ listingUri: at("list.csv") }), expected);
+  assert.deepEqual(await find({ listingUri: at("list.csv"), pattern: "b.tif" }), [expected[1]]);
+  await writeFile(join(dir, "bad.txt"), "http://nowhere/a.tif\n");
+  await assert.rejects(find({ listingUri: at("bad.txt") }), { tag: "bad-listing", message: /line 1/ });
+});
+
+test("the list that was made first stays, whatever appears later", async (t) => {
+  const { store, at, dir, prefix } = await folder(t, ["in/a.tif"]);
+  const wanted = {
+    uris: [],
+    listing: create(FileListingSchema, { prefixUri: `${prefix}in/` }),
+  };
+  const first = await frozenFiles(store, at("out"), wanted, signal);
+  await writeFile(join(dir, "in", "b.tif"), "x");
+  assert.deepEqual(await frozenFiles(store, at("out"), wanted, signal), first);
+});

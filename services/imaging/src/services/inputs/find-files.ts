@@ -1,0 +1,138 @@
+import type { FileListing } from "@cytomesh/contracts/jobs/v1/imaging";
+import { joinUri, type ObjectStore, parseUri, putOnce } from "@cytomesh/object-store";
+import { ImagingError } from "../../errors.ts";
+import { parseRows } from "../tables/csv.ts";
+import { fits } from "./glob.ts";
+
+/** Files of one job: more are a mistake in a prefix, and would not fit a list in memory. */
+const maxFiles = 2_000_000;
+
+interface Wanted {
+  readonly uris: readonly string[];
+  readonly listing?: FileListing | undefined;
+}
+
+/**
+ * The files of a job in a fixed order: those named, then those found. The list is kept as `inputs.txt` of the output folder by whoever
+ * makes it first, and read from there ever after, so that a job that goes on sees the same files in the same order.
+ *
+ * @throws ImagingError `nothing-found`, `bad-listing`, `output-conflict`.
+ */
+export async function frozenFiles(
+  store: ObjectStore,
+  outputUri: string,
+  wanted: Wanted,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const at = joinUri(outputUri, "inputs.txt");
+  if ((await store.head(at, { signal })) !== undefined) return linesOf(await store.get(at, { signal }));
+  const files = await findFiles(store, wanted, signal);
+  const standing = await putOnce(store, at, files.map((uri) => `${uri}\n`).join(""), {
+    contentType: "text/plain",
+    signal,
+  });
+  return standing === undefined ? files : linesOf(standing);
+}
+
+function linesOf(bytes: Uint8Array): string[] {
+  return Buffer.from(bytes).toString().split("\n").filter(Boolean);
+}
+
+/** The files named, then those found by looking, each once. See `frozenFiles`. */
+export async function findFiles(store: ObjectStore, wanted: Wanted, signal: AbortSignal): Promise<string[]> {
+  const found = new Set(wanted.uris);
+  const { listing } = wanted;
+  if (listing !== undefined) {
+    const before = found.size;
+    const matches = fits(listing.pattern);
+    const uris =
+      listing.listingUri === ""
+        ? below(store, listing.prefixUri, matches, signal)
+        : listed(store, listing.listingUri, matches, signal);
+    for await (const uri of uris) {
+      found.add(uri);
+      if (found.size > maxFiles)
+        throw new ImagingError(
+          "bad-listing",
+          `expected at most ${maxFiles} files, found more; narrow the prefix`,
+        );
+    }
+    if (found.size === before && before === 0)
+      throw new ImagingError(
+        "nothing-found",
+        `${listing.listingUri || listing.prefixUri} holds no file${listing.pattern === "" ? "" : ` that fits the pattern ${JSON.stringify(listing.pattern)}`}`,
+      );
+  }
+  return [...found];
+}
+
+async function* below(
+  store: ObjectStore,
+  prefix: string,
+  matches: (path: string) => boolean,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const images = new Set<string>();
+  for await (const { uri } of store.list(prefix, { signal })) {
+    const path = uri.startsWith(prefix) ? uri.slice(prefix.length) : nameOf(uri);
+    // An OME-Zarr image is a folder: it counts once, by its root.
+    const zarr = /^(.*?\.zarr)\//.exec(path)?.[1];
+    if (zarr === undefined) {
+      if (matches(readable(path))) yield uri;
+    } else if (!images.has(zarr)) {
+      images.add(zarr);
+      if (matches(readable(zarr))) yield uri.slice(0, uri.length - path.length) + zarr;
+    }
+  }
+}
+
+async function* listed(
+  store: ObjectStore,
+  listingUri: string,
+  matches: (path: string) => boolean,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const folder = listingUri.slice(0, listingUri.lastIndexOf("/") + 1);
+  let column: number | undefined;
+  let line = 0;
+  for await (const row of parseRows(await store.stream(listingUri, { signal }), listingUri)) {
+    line += 1;
+    if (column === undefined) {
+      const header = row.map((text) => text.trim().toLowerCase());
+      column = Math.max(0, header.indexOf("uri"));
+      if (header.includes("uri")) continue;
+    }
+    const text = row[column]?.trim() ?? "";
+    if (text === "" || text.startsWith("#")) continue;
+    const uri = /^[a-z0-9]+:\/\//.test(text) ? text : relative(folder, text);
+    try {
+      parseUri(uri);
+    } catch (cause) {
+      const reason = (cause as Error).message;
+      throw new ImagingError("bad-listing", `${listingUri}, line ${line}: expected a URI, ${reason}`, {
+        cause,
+      });
+    }
+    if (matches(readable(text))) yield uri;
+  }
+}
+
+function relative(folder: string, path: string): string {
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  return joinUri(folder, ...parts);
+}
+
+function readable(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** The last part of a URI, readable. */
+export function nameOf(uri: string): string {
+  const path = uri.replace(/\/+$/, "");
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return uri.startsWith("file:") ? readable(name) : name;
+}
