@@ -1,3 +1,4 @@
+export { type CopyOptions, copyAnnData } from "./copy.ts";
 export { AnnDataError, type AnnDataErrorTag } from "./errors.ts";
 export { chooseFeatureIds, type FeatureIds, withoutVersion } from "./feature-ids.ts";
 export { type IsolatedReport, type IsolateOptions, runIsolated } from "./isolate.ts";

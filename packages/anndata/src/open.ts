@@ -1,9 +1,9 @@
-import { AnnDataError } from "./errors.ts";
 import { openFrame } from "./frame.ts";
 import { LazyMap } from "./lazy-map.ts";
 import { openMatrix } from "./matrix.ts";
 import { obsmKeysOf, readObsm } from "./obsm.ts";
 import { openSource } from "./open-source.ts";
+import { refuseOthers } from "./refuse-others.ts";
 import { asAnnDataError } from "./source.ts";
 import type { Source } from "./storage.ts";
 import type { AnnData, DataFrame, Matrix, OpenOptions } from "./types.ts";
@@ -75,36 +75,6 @@ function openRaw(
     return { var: vars, x: matrix(`${prefix}X`, vars, "raw.var") };
   }
   return undefined;
-}
-
-/** Names the formats that look like AnnData to people and are not. */
-function refuseOthers(source: Source): void {
-  const missing = ["obs", "var"].filter((name) => source.kind(`/${name}`) === undefined);
-  const has = (path: string) => source.kind(path) !== undefined;
-  if (has("/mod") && !has("/X")) {
-    throw new AnnDataError(
-      "not-anndata",
-      `${source.path}: this is MuData; save one modality: mdata["rna"].write_h5ad(path)`,
-    );
-  }
-  if (missing.length === 0) return;
-  if (has("/row_attrs") && has("/col_attrs")) {
-    throw new AnnDataError(
-      "not-anndata",
-      `${source.path}: this is loom; convert it: anndata.read_loom(path).write_h5ad(out)`,
-    );
-  }
-  if (has("/matrix/barcodes")) {
-    throw new AnnDataError(
-      "not-anndata",
-      `${source.path}: this is a 10x matrix; convert it: scanpy.read_10x_h5(path).write_h5ad(out)`,
-    );
-  }
-  const found = source.children("/").slice(0, 10).join(", ") || "nothing";
-  throw new AnnDataError(
-    "not-anndata",
-    `${source.path}: not an AnnData file: ${missing.map((name) => `/${name}`).join(" and ")} missing; the file holds ${found}`,
-  );
 }
 
 function once<T>(make: () => T): () => T {

@@ -1,0 +1,68 @@
+import { createSink } from "./create-sink.ts";
+import { readAnnDataElement } from "./elements/upgrade.ts";
+import { writeElement } from "./elements/write-element.ts";
+import { AnnDataError } from "./errors.ts";
+import { openSource } from "./open-source.ts";
+import { refuseOthers } from "./refuse-others.ts";
+import { asAnnDataError } from "./source.ts";
+import type { Sink, SinkOptions, StorageFormat } from "./storage.ts";
+
+export interface CopyOptions extends SinkOptions {
+  /** Default "h5ad". */
+  format?: StorageFormat;
+  /** Largest array that is read in one piece, in bytes; default 1 GiB. Arrays are copied some rows at a time, so only very long rows come near it. */
+  maxBytes?: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Copies an AnnData file of any version and format into the current one of `format`: every element with its dtype, categories and
+ * encoding, big arrays some rows at a time. Files of old versions are brought up to date on the way, as Python's anndata does when
+ * it reads them.
+ *
+ * @throws AnnDataError
+ */
+export async function copyAnnData(from: string, to: string, options: CopyOptions = {}): Promise<void> {
+  try {
+    const source = await openSource(from, options.maxBytes ?? 1024 ** 3);
+    try {
+      const sink = createSink(to, options.format ?? "h5ad", options);
+      try {
+        refuseOthers(source);
+        await writeElement(stopping(sink, options.signal), "/", readAnnDataElement(source));
+        await sink.finish();
+      } catch (error) {
+        await sink.abort();
+        throw error;
+      }
+    } finally {
+      source.close();
+    }
+  } catch (error) {
+    throw asAnnDataError(error);
+  }
+}
+
+/** The sink, refusing more once the signal fired. */
+function stopping(sink: Sink, signal: AbortSignal | undefined): Sink {
+  if (signal === undefined) return sink;
+  const check = (where: string) => {
+    if (signal.aborted) throw new AnnDataError("cancelled", `${where}: stopped`, { cause: signal.reason });
+  };
+  return {
+    ...sink,
+    dataset: async (where, layout, values) => {
+      check(where);
+      await sink.dataset(where, layout, values);
+    },
+    appendable: (where, layout) => {
+      const target = sink.appendable(where, layout);
+      return {
+        append: async (values) => {
+          check(where);
+          await target.append(values);
+        },
+      };
+    },
+  };
+}

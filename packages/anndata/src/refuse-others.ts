@@ -1,0 +1,32 @@
+import { AnnDataError } from "./errors.ts";
+import type { Source } from "./storage.ts";
+
+/** Names the formats that look like AnnData to people and are not. */
+export function refuseOthers(source: Source): void {
+  const missing = ["obs", "var"].filter((name) => source.kind(`/${name}`) === undefined);
+  const has = (path: string) => source.kind(path) !== undefined;
+  if (has("/mod") && !has("/X")) {
+    throw new AnnDataError(
+      "not-anndata",
+      `${source.path}: this is MuData; save one modality: mdata["rna"].write_h5ad(path)`,
+    );
+  }
+  if (missing.length === 0) return;
+  if (has("/row_attrs") && has("/col_attrs")) {
+    throw new AnnDataError(
+      "not-anndata",
+      `${source.path}: this is loom; convert it: anndata.read_loom(path).write_h5ad(out)`,
+    );
+  }
+  if (has("/matrix/barcodes")) {
+    throw new AnnDataError(
+      "not-anndata",
+      `${source.path}: this is a 10x matrix; convert it: scanpy.read_10x_h5(path).write_h5ad(out)`,
+    );
+  }
+  const found = source.children("/").slice(0, 10).join(", ") || "nothing";
+  throw new AnnDataError(
+    "not-anndata",
+    `${source.path}: not an AnnData file: ${missing.map((name) => `/${name}`).join(" and ")} missing; the file holds ${found}`,
+  );
+}
