@@ -1,0 +1,32 @@
+import { readFileSync } from "node:fs";
+
+/** What is used of WebAssembly; its types come only with those of a browser. */
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+interface Wasm {
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: object) => { readonly exports: object };
+}
+
+/** An instance of `src/gen/<name>.wasm`, with a memory of its own. */
+export function instantiate<T>(name: string): T {
+  const wasm = (globalThis as unknown as { WebAssembly: Wasm }).WebAssembly;
+  const module = new wasm.Module(readFileSync(new URL(`../gen/${name}.wasm`, import.meta.url)));
+  const abort = () => {
+    throw new Error(`kernel ${name} aborted`);
+  };
+  return new wasm.Instance(module, { env: { abort } }).exports as T;
+}
+
+/** Makes the memory reach to `end`. Views of it taken before are void afterwards. */
+export function reach(memory: WasmMemory, end: number): void {
+  const missing = end - memory.buffer.byteLength;
+  if (missing > 0) memory.grow(Math.ceil(missing / 65_536));
+}
+
+/** Slack that kernels may read and write behind a buffer, and alignment of the next one. */
+export function padded(bytes: number): number {
+  return Math.ceil((bytes + 32) / 16) * 16;
+}

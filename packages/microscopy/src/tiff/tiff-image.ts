@@ -1,0 +1,47 @@
+import { createBlockReader } from "../bytes/blocks.ts";
+import type { SourceOpener } from "../bytes/source.ts";
+import { MicroscopyError } from "../errors.ts";
+import { regionOf, resolveRequest } from "../request.ts";
+import type { ByteSource, ImageInfo, MicroscopyImage, ReadLimits } from "../types.ts";
+import { genericSeries } from "./generic-series.ts";
+import { openTiffFile } from "./ifd.ts";
+import { imageJSeries } from "./imagej.ts";
+import { createPages } from "./pages.ts";
+import { readRegion } from "./read-region.ts";
+import { createSegmentCache } from "./segment-cache.ts";
+import type { SeriesSource } from "./series.ts";
+
+/** Undefined when the source is not a TIFF. Disposing of the image does not dispose of the source. */
+export async function openTiffImage(
+  source: ByteSource,
+  _opener: SourceOpener,
+  limits: ReadLimits,
+  signal: AbortSignal | undefined,
+): Promise<MicroscopyImage | undefined> {
+  const file = await openTiffFile(createBlockReader(source), limits, signal);
+  if (file === undefined) return undefined;
+  const pages = createPages(file);
+  if ((await pages.at(0, signal)) === undefined)
+    throw new MicroscopyError("corrupt", `${source.uri}: a TIFF without a page`);
+  const warnings: string[] = [];
+  const imageJ = await imageJSeries(file, pages, warnings, signal);
+  const series: SeriesSource[] =
+    imageJ !== undefined ? [imageJ] : await genericSeries(file, pages, warnings, signal);
+  const format = imageJ !== undefined ? "imagej-tiff" : "tiff";
+  const info: ImageInfo = {
+    uri: source.uri,
+    format,
+    series: series.map(({ info: one }, index) => ({ index, ...one })),
+    warnings: [...pages.warnings, ...warnings],
+  };
+  const cache = createSegmentCache(limits.cacheBytes);
+  return {
+    info,
+    async plane(request = {}, options = {}) {
+      const at = resolveRequest(info, request);
+      const page = await series[at.series]!.page(at, options.signal);
+      return readRegion(page, regionOf(at, page.layout, info.uri), cache, options.signal);
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
