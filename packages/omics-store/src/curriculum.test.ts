@@ -183,7 +183,7 @@ test("ingest → prepare → extract equals a plain implementation of the rules"
       await inTempDir(async (dir) => {
         const dirs = ingests.map((_, i) => join(dir, `ingest=${i}`));
         for (const [i, ingest] of ingests.entries())
-          await writeIngest(dirs[i]!, ingest, 7, { filesMaxCells: 16 });
+          await writeIngest(dirs[i]!, ingest, 7, { filesMaxCells: 16, pageCells: 4 });
         const outDir = join(dir, "curriculum");
         const prepared = prepareCurriculum({ ingestDirs: dirs, request: full, outDir });
         if (expected.length === 0) return assert.rejects(prepared, tagged("no_cells"));

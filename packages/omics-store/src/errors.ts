@@ -25,6 +25,8 @@ const table = {
   ingest_mismatch: { grpcCode: "failed_precondition", httpStatus: 409 },
   /** Stored files contradict their manifest. */
   corrupt: { grpcCode: "data_loss", httpStatus: 500 },
+  /** An ingest of a version that this release does not read. */
+  unsupported_version: { grpcCode: "failed_precondition", httpStatus: 409 },
   /** The caller's AbortSignal fired. */
   cancelled: { grpcCode: "cancelled", httpStatus: 499 },
   /** The writer was used after finish(), abort() or a failed append. */

@@ -7,7 +7,7 @@ import { version } from "@duckdb/node-api";
 
 export const MANIFEST = "manifest.json";
 
-/** The Parquet bytes depend on the DuckDB that wrote them, so manifests name it. */
+/** The bytes of a curriculum's files depend on the DuckDB that wrote them, so its manifest names it. */
 export const createdBy = (): string => `cytomesh omics-store 1 (DuckDB ${version()})`;
 
 export async function exists(path: string): Promise<boolean> {

@@ -1,52 +1,52 @@
 import { join } from "node:path";
-import { DuckDBDataChunk, INTEGER, VARCHAR } from "@duckdb/node-api";
-import type { Duck } from "./duck.ts";
 import type { CheckedIngestOptions } from "./ingest-options.ts";
 import { reservedFeatureNames, storedFields } from "./names.ts";
-import { copyToParquet, quoteIdentifier } from "./sql.ts";
-import { checkColumn, columnFiller, duckType, ownColumn, sqlType, typeOfColumn } from "./store-columns.ts";
-import type { StoredField } from "./types.ts";
-import { fillFixed, fillStrings, VECTOR_ROWS, vectorOf } from "./vectors.ts";
+import { columnBuffer, type ScalarField } from "./parquet/column-buffer.ts";
+import { createParquetFile } from "./parquet/file-writer.ts";
+import type { Compression } from "./parquet/format.ts";
+import { checkColumn, columnPusher, ownColumn, scalarType, typeOfColumn } from "./store-columns.ts";
+import type { FileEntry, StoredField } from "./types.ts";
 
-const GROUP_ROWS = 65_536;
+export const FEATURES_FILE = "features.parquet";
 
 /** Writes features.parquet: feature_id, var_position, feature, then the var columns. Returns how those are stored. */
-export async function writeFeatures(duck: Duck, options: CheckedIngestOptions): Promise<StoredField[]> {
+export async function writeFeatures(
+  options: CheckedIngestOptions,
+  compression: Compression,
+): Promise<{ fields: StoredField[]; entry: FileEntry }> {
   const { features, featureIdStart, dir } = options;
   const count = features.ids.length;
   const declared = Object.entries(features.columns).map(([name, c]) => ({ name, type: typeOfColumn(c) }));
   const fields = storedFields(declared, reservedFeatureNames, "var_");
-  const fillers = fields.map((f) => {
-    const field = { name: f.source, type: f.type };
-    return columnFiller(field, checkColumn(field, ownColumn(features.columns, f.source), count));
-  });
-  const types = [INTEGER, INTEGER, VARCHAR, ...fields.map((f) => duckType[f.type])];
-  const columns = ["feature_id", "var_position", "feature", ...fields.map((f) => f.column)];
-  const typeNames = ["INTEGER", "INTEGER", "VARCHAR", ...fields.map((f) => sqlType[f.type])];
-  await duck.run(`CREATE TABLE features (${typeNames.map((t, i) => `k${i} ${t}`).join(", ")})`);
-  const appender = await duck.connection.createAppender("features");
-  const encoder = new TextEncoder();
-  for (let from = 0; from < count; from += VECTOR_ROWS) {
-    const n = Math.min(VECTOR_ROWS, count - from);
-    const chunk = DuckDBDataChunk.create(types, n);
-    fillFixed(
-      vectorOf(chunk, 0),
-      Int32Array.from({ length: n }, (_, i) => featureIdStart + from + i),
-      n,
-    );
-    fillFixed(
-      vectorOf(chunk, 1),
-      Int32Array.from({ length: n }, (_, i) => from + i),
-      n,
-    );
-    fillStrings(vectorOf(chunk, 2), n, (i) => encoder.encode(features.ids[from + i]));
-    fillers.forEach((fill, c) => {
-      fill(vectorOf(chunk, 3 + c), from, n);
-    });
-    appender.appendDataChunk(chunk);
+  const scalars: ScalarField[] = [
+    { name: "feature_id", type: "int32", optional: false },
+    { name: "var_position", type: "int32", optional: false },
+    { name: "feature", type: "string", optional: false },
+    ...fields.map((f) => ({ name: f.column, type: scalarType[f.type], optional: true })),
+  ];
+  const buffers = scalars.map(columnBuffer);
+  for (let i = 0; i < count; i++) {
+    buffers[0]!.pushNumber(featureIdStart + i);
+    buffers[1]!.pushNumber(i);
+    buffers[2]!.pushString(features.ids[i]!);
   }
-  appender.closeSync();
-  const select = columns.map((column, i) => `k${i} AS ${quoteIdentifier(column)}`).join(", ");
-  await duck.run(copyToParquet(`SELECT ${select} FROM features`, join(dir, "features.parquet"), GROUP_ROWS));
-  return fields;
+  fields.forEach((f, i) => {
+    const field = { name: f.source, type: f.type };
+    const column = checkColumn(field, ownColumn(features.columns, f.source), count);
+    columnPusher(field, column)(buffers[3 + i]!, 0, count);
+  });
+  const file = await createParquetFile(join(dir, FEATURES_FILE), scalars, []);
+  try {
+    if (count > 0)
+      await file.rowGroup(
+        count,
+        buffers.map((buffer) => buffer.finish(compression)),
+        compression,
+        [],
+      );
+    return { fields, entry: { name: FEATURES_FILE, ...(await file.finish()) } };
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
 }

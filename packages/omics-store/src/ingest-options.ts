@@ -1,28 +1,28 @@
 import { OmicsStoreError } from "./errors.ts";
 import type { IngestWriterOptions } from "./ingest-writer.ts";
-import { VECTOR_ROWS } from "./vectors.ts";
+import { PAGE_CELLS, ROW_GROUP_BYTES } from "./parquet/format.ts";
 
 const INT32_MAX = 2 ** 31 - 1;
-const DEFAULT_ROW_GROUP_CELLS = 4096;
-const DEFAULT_FILE_CELLS = 16_384;
-/** One DuckDB table row group: a file is then written from one batch, and its bytes cannot depend on threads. */
-const MAX_FILE_CELLS = 122_880;
+/** 1 M cells with pages of the default size. Files are cut by their bytes long before, unless cells are nearly empty. */
+const DEFAULT_FILE_PAGES = 4096;
 
-export type CheckedIngestOptions = Required<Omit<IngestWriterOptions, "signal">> &
-  Pick<IngestWriterOptions, "signal">;
+export type CheckedIngestOptions = Required<Omit<IngestWriterOptions, "signal" | "compression">> &
+  Pick<IngestWriterOptions, "signal" | "compression">;
 
 /** Defaults filled in, ranges checked: `invalid_request` or `id_out_of_range`. */
 export function checkedOptions(o: IngestWriterOptions): CheckedIngestOptions {
-  const rowGroupCells = o.rowGroupCells ?? DEFAULT_ROW_GROUP_CELLS;
-  const filesMaxCells = o.filesMaxCells ?? DEFAULT_FILE_CELLS;
+  const pageCells = o.pageCells ?? PAGE_CELLS;
+  const filesMaxCells = o.filesMaxCells ?? DEFAULT_FILE_PAGES * pageCells;
+  const rowGroupBytes = o.rowGroupBytes ?? ROW_GROUP_BYTES;
   const wrong = (what: string): never => {
     throw new OmicsStoreError("invalid_request", what);
   };
   if (!/^[^\0]+$/u.test(o.ingestId)) wrong("ingestId must be non-empty text without U+0000");
-  if (!Number.isInteger(rowGroupCells) || rowGroupCells < VECTOR_ROWS || rowGroupCells % VECTOR_ROWS !== 0)
-    wrong(`rowGroupCells must be a multiple of ${VECTOR_ROWS} (DuckDB's vector), got ${rowGroupCells}`);
-  if (!Number.isInteger(filesMaxCells) || filesMaxCells < 1 || filesMaxCells > MAX_FILE_CELLS)
-    wrong(`filesMaxCells must be in 1..${MAX_FILE_CELLS}, got ${filesMaxCells}`);
+  if (!Number.isInteger(pageCells) || pageCells < 1 || pageCells > 8192)
+    wrong(`pageCells must be in 1..8192, got ${pageCells}`);
+  if (!Number.isInteger(filesMaxCells) || filesMaxCells < 1 || filesMaxCells % pageCells !== 0)
+    wrong(`filesMaxCells must be a multiple of pageCells (${pageCells}), got ${filesMaxCells}`);
+  if (!(rowGroupBytes > 0)) wrong(`rowGroupBytes must be positive, got ${rowGroupBytes}`);
   if (!Number.isSafeInteger(o.cellIdStart) || o.cellIdStart < 0)
     throw new OmicsStoreError("id_out_of_range", `cellIdStart must be in 0..2^53−1, got ${o.cellIdStart}`);
   const lastFeature = o.featureIdStart + o.features.ids.length - 1;
@@ -31,5 +31,5 @@ export function checkedOptions(o: IngestWriterOptions): CheckedIngestOptions {
       "id_out_of_range",
       `feature ids ${o.featureIdStart}..${lastFeature} do not fit int32 (0..${INT32_MAX})`,
     );
-  return { ...o, rowGroupCells, filesMaxCells };
+  return { ...o, pageCells, filesMaxCells, rowGroupBytes, encoding: o.encoding ?? "delta" };
 }

@@ -13,7 +13,7 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const obsType = z.enum(["string", "int", "float", "bool"]);
 const field = z.object({ source: z.string(), name: z.string(), type: obsType, column: z.string() });
 const ingestManifest = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   ingestId: z.string().regex(/^[^\0]+$/u),
   source: z
     .object({ sourceName: z.string(), sha256: z.string() })
@@ -26,7 +26,8 @@ const ingestManifest = z.object({
   obsSchema: z.array(field),
   featureColumns: z.array(field),
   countsType: z.enum(["int32", "float32"]),
-  rowGroupCells: count,
+  encoding: z.enum(["delta", "plain"]),
+  pageCells: z.number().int().min(1),
   files: z.array(
     z.object({ name: z.string().regex(/^[a-z0-9-]+\.parquet$/), rows: count, bytes: count, sha256: hash }),
   ),
@@ -47,6 +48,7 @@ export async function openIngest(dir: string): Promise<Ingest> {
       cause,
     });
   });
+  refuseVersion1(path, text);
   const manifest = parseManifest(path, text, ingestManifest);
   for (const file of manifest.files) {
     const size = (await stat(join(dir, file.name)).catch(() => undefined))?.size;
@@ -57,6 +59,15 @@ export async function openIngest(dir: string): Promise<Ingest> {
       );
   }
   return { dir, manifest, manifestSha256: sha256Hex(text) };
+}
+
+/** Version 1 was written by DuckDB, and its lists are not in pages that can be read by themselves. */
+function refuseVersion1(path: string, text: string): void {
+  if (/^\{\s*"version": 1,/.test(text))
+    throw new OmicsStoreError(
+      "unsupported_version",
+      `${path} is of version 1, this release reads version 2; ingest the source file again`,
+    );
 }
 
 export function parseManifest<T>(path: string, text: string, schema: z.ZodType<T>): T {

@@ -1,21 +1,20 @@
-import { BIGINT, BOOLEAN, DOUBLE, type DuckDBType, VARCHAR } from "@duckdb/node-api";
-import type { Vector } from "@duckdb/node-bindings";
 import { OmicsStoreError } from "./errors.ts";
+import type { ColumnBuffer, ScalarField } from "./parquet/column-buffer.ts";
 import type { ColumnType, ObsColumn, ObsType } from "./types.ts";
-import { fillFixed, fillStrings } from "./vectors.ts";
-
-export const duckType: Record<ObsType, DuckDBType> = {
-  string: VARCHAR,
-  int: BIGINT,
-  float: DOUBLE,
-  bool: BOOLEAN,
-};
 
 export const sqlType: Record<ObsType, string> = {
   string: "VARCHAR",
   int: "BIGINT",
   float: "DOUBLE",
   bool: "BOOLEAN",
+};
+
+/** How a column of the store lies in Parquet. */
+export const scalarType: Record<ObsType, ScalarField["type"]> = {
+  string: "string",
+  int: "int64",
+  float: "double",
+  bool: "bool",
 };
 
 export function columnLength(column: ObsColumn): number {
@@ -51,74 +50,62 @@ export function checkColumn(field: ColumnType, column: ObsColumn | undefined, ro
   return column;
 }
 
-/** Copies rows `from`..`from + count` into a vector of the field's type. The column has passed `checkColumn`. */
-export type ColumnFiller = (vector: Vector, from: number, count: number) => void;
+/** Pushes rows `from`..`to` into a buffer of the field's type; throws `invalid_column`. The column has passed `checkColumn`. */
+export type ColumnPusher = (buffer: ColumnBuffer, from: number, to: number) => void;
 
-export function columnFiller(field: ColumnType, column: ObsColumn): ColumnFiller {
-  if (column.kind === "categorical" || column.kind === "string") return stringFiller(field, column);
+export function columnPusher(field: ColumnType, column: ObsColumn): ColumnPusher {
+  if (column.kind === "categorical" || column.kind === "string") return stringPusher(field, column);
   if (column.kind === "boolean") {
-    return (vector, from, count) => {
-      const values = Uint8Array.from(column.values.subarray(from, from + count), (v) => (v === 0 ? 0 : 1));
-      fillFixed(vector, values, count, column.mask?.subarray(from, from + count));
+    return (buffer, from, to) => {
+      for (let row = from; row < to; row++) {
+        if (column.mask?.[row] === 1) buffer.pushNull();
+        else buffer.pushNumber(column.values[row] === 0 ? 0 : 1);
+      }
     };
   }
-  return field.type === "int" ? intFiller(field, column) : floatFiller(column);
+  return numberPusher(field, column);
 }
 
-function stringFiller(
+function stringPusher(
   field: ColumnType,
   column: Extract<ObsColumn, { kind: "categorical" | "string" }>,
-): ColumnFiller {
-  const encoder = new TextEncoder();
+): ColumnPusher {
   if (column.kind === "string") {
-    return (vector, from, count) =>
-      fillStrings(vector, count, (i) => {
-        const value = column.values[from + i];
-        return value === null || value === undefined ? null : encoder.encode(value);
-      });
+    return (buffer, from, to) => {
+      for (let row = from; row < to; row++) {
+        const value = column.values[row];
+        if (value === null || value === undefined) buffer.pushNull();
+        else buffer.pushString(value);
+      }
+    };
   }
-  const encoded: Uint8Array[] = [];
-  const at = (row: number): Uint8Array | null => {
-    const code = column.codes[row]!;
-    if (code === -1) return null;
-    const category = column.categories[code];
-    if (category === undefined)
-      throw bad(field.name, `code ${code} at row ${row} has none of ${column.categories.length} categories`);
-    encoded[code] ??= encoder.encode(category);
-    return encoded[code];
+  return (buffer, from, to) => {
+    for (let row = from; row < to; row++) {
+      const code = column.codes[row]!;
+      const category = column.categories[code];
+      if (code === -1) buffer.pushNull();
+      else if (category !== undefined) buffer.pushString(category);
+      else
+        throw bad(
+          field.name,
+          `code ${code} at row ${row} has none of ${column.categories.length} categories`,
+        );
+    }
   };
-  return (vector, from, count) => fillStrings(vector, count, (i) => at(from + i));
 }
 
-type NumberColumn = Extract<ObsColumn, { kind: "number" }>;
-
-function intFiller(field: ColumnType, column: NumberColumn): ColumnFiller {
-  return (vector, from, count) => {
-    const values = new BigInt64Array(count);
-    const nulls = new Uint8Array(count);
-    for (let i = 0; i < count; i++) {
-      const value = column.values[from + i]!;
-      if (column.mask?.[from + i] === 1 || Number.isNaN(value)) {
-        nulls[i] = 1;
+function numberPusher(field: ColumnType, column: Extract<ObsColumn, { kind: "number" }>): ColumnPusher {
+  const whole = field.type === "int";
+  return (buffer, from, to) => {
+    for (let row = from; row < to; row++) {
+      const value = column.values[row]!;
+      if (column.mask?.[row] === 1 || Number.isNaN(value)) {
+        buffer.pushNull();
         continue;
       }
-      if (!Number.isSafeInteger(value))
-        throw bad(field.name, `${value} at row ${from + i} of the batch is not an integer within ±2^53`);
-      values[i] = BigInt(value);
+      if (whole && !Number.isSafeInteger(value))
+        throw bad(field.name, `${value} at row ${row} of the batch is not an integer within ±2^53`);
+      buffer.pushNumber(value);
     }
-    fillFixed(vector, values, count, nulls);
-  };
-}
-
-function floatFiller(column: NumberColumn): ColumnFiller {
-  return (vector, from, count) => {
-    const values = new Float64Array(count);
-    const nulls = new Uint8Array(count);
-    for (let i = 0; i < count; i++) {
-      const value = column.values[from + i]!;
-      if (column.mask?.[from + i] === 1 || Number.isNaN(value)) nulls[i] = 1;
-      else values[i] = value;
-    }
-    fillFixed(vector, values, count, nulls);
   };
 }

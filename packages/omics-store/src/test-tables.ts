@@ -73,7 +73,12 @@ export async function writeIngest(
   dir: string,
   ingest: TestIngest,
   batchRows = 1000,
-  extra: { filesMaxCells?: number; rowGroupCells?: number } = {},
+  extra: {
+    filesMaxCells?: number;
+    pageCells?: number;
+    rowGroupBytes?: number;
+    encoding?: "delta" | "plain";
+  } = {},
 ): Promise<IngestManifest> {
   const writer = await createIngestWriter({
     dir,

@@ -41,7 +41,7 @@ export interface IngestProvenance {
 
 /** `manifest.json` of one ingest. Its presence is what makes the ingest visible. */
 export interface IngestManifest {
-  version: 1;
+  version: 2;
   ingestId: string;
   source: IngestProvenance;
   cells: number;
@@ -52,10 +52,16 @@ export interface IngestManifest {
   obsSchema: StoredField[];
   featureColumns: StoredField[];
   countsType: CountsType;
-  rowGroupCells: number;
+  /** How the lists are encoded. */
+  encoding: MatrixEncoding;
+  /** Cells per page of the lists. */
+  pageCells: number;
   files: FileEntry[];
   createdBy: string;
 }
+
+/** "delta" is a third of "plain", and faster; "plain" is for readers without DELTA_BINARY_PACKED. Float counts are plain either way. */
+export type MatrixEncoding = "delta" | "plain";
 
 export type CountsType = "int32" | "float32";
 

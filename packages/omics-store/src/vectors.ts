@@ -44,27 +44,6 @@ export function fillStrings(vector: Vector, count: number, at: (row: number) => 
   fillNulls(vector, nulls, count);
 }
 
-/** Lists laid end to end in `items`; list i is `items[ends[i−1] .. ends[i])`. */
-export function fillLists(
-  vector: Vector,
-  items: Int32Array | Float32Array,
-  ends: Float64Array,
-  count: number,
-): void {
-  const entries = new BigUint64Array(count * 2);
-  let start = 0;
-  for (let i = 0; i < count; i++) {
-    const end = ends[i]!;
-    entries[2 * i] = BigInt(start);
-    entries[2 * i + 1] = BigInt(end - start);
-    start = end;
-  }
-  duckdb.list_vector_reserve(vector, start);
-  duckdb.list_vector_set_size(vector, start);
-  copyInto(duckdb.list_vector_get_child(vector), items, start);
-  copyInto(vector, entries, count * 2);
-}
-
 export interface ListView<T> {
   /** uint32 words: the offset of list i is at 4·i, its length at 4·i + 2 (a chunk's child never reaches 2^32). */
   entries: Uint32Array;

@@ -1,0 +1,113 @@
+import { encodeNumbers, encodeStrings } from "./column-chunk.ts";
+import type { Compression } from "./format.ts";
+import type { PageBytes } from "./page.ts";
+
+/** A column of single values: INT64 within ±2^53, DOUBLE without NaN. */
+export interface ScalarField {
+  name: string;
+  type: "string" | "int64" | "int32" | "double" | "bool";
+  optional: boolean;
+}
+
+/** Values of a page or chunk in column order, as PLAIN bytes; absent where there is no value or it is too long to be kept. */
+export interface Bounds {
+  min: Uint8Array | undefined;
+  max: Uint8Array | undefined;
+  nulls: number;
+}
+
+/** One column of one row group. */
+export interface ColumnChunkBytes {
+  dictionary: PageBytes | undefined;
+  pages: { page: PageBytes; firstRow: number; rows: number; bounds: Bounds }[];
+  bounds: Bounds;
+  encodings: number[];
+  values: number;
+}
+
+/** Rows per page of scalar columns. */
+export const SCALAR_PAGE_ROWS = 16_384;
+
+/** Gathers the rows of one column until its row group is written. */
+export interface ColumnBuffer {
+  readonly field: ScalarField;
+  /** Bytes held, roughly. */
+  readonly held: number;
+  pushNumber(value: number): void;
+  pushString(value: string): void;
+  pushNull(): void;
+  /** Encodes what was pushed and starts anew. */
+  finish(compression: Compression): ColumnChunkBytes;
+}
+
+export function columnBuffer(field: ScalarField): ColumnBuffer {
+  return field.type === "string" ? stringBuffer(field) : numberBuffer(field);
+}
+
+/** A buffer that keeps nothing: for looking whether values can be pushed. */
+export const discardingBuffer = (field: ScalarField): ColumnBuffer => ({
+  ...columnBuffer(field),
+  pushNumber: () => undefined,
+  pushString: () => undefined,
+  pushNull: () => undefined,
+});
+
+function stringBuffer(field: ScalarField): ColumnBuffer {
+  let values: (string | null)[] = [];
+  let held = 0;
+  return {
+    field,
+    get held() {
+      return held;
+    },
+    pushNumber: () => {
+      throw new TypeError(`${field.name} holds strings`);
+    },
+    pushString: (value) => {
+      values.push(value);
+      held += 8 + value.length;
+    },
+    pushNull: () => {
+      values.push(null);
+      held += 8;
+    },
+    finish: (compression) => {
+      const done = values;
+      values = [];
+      held = 0;
+      return encodeStrings(done, field.optional, compression);
+    },
+  };
+}
+
+function numberBuffer(field: ScalarField): ColumnBuffer {
+  let values = new Float64Array(1024);
+  let nulls = new Uint8Array(1024);
+  let count = 0;
+  const push = (value: number, isNull: 0 | 1): void => {
+    if (count === values.length) {
+      const [more, moreNulls] = [new Float64Array(count * 2), new Uint8Array(count * 2)];
+      more.set(values);
+      moreNulls.set(nulls);
+      [values, nulls] = [more, moreNulls];
+    }
+    values[count] = value;
+    nulls[count++] = isNull;
+  };
+  return {
+    field,
+    get held() {
+      return count * 9;
+    },
+    pushNumber: (value) => push(value, 0),
+    pushString: () => {
+      throw new TypeError(`${field.name} holds numbers`);
+    },
+    pushNull: () => push(0, 1),
+    finish: (compression) => {
+      const chunk = encodeNumbers(field, values.subarray(0, count), nulls.subarray(0, count), compression);
+      count = 0;
+      return chunk;
+    },
+  };
+}

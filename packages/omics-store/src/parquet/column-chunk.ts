@@ -1,0 +1,231 @@
+import type { Bounds, ColumnChunkBytes, ScalarField } from "./column-buffer.ts";
+import { SCALAR_PAGE_ROWS } from "./column-buffer.ts";
+import { type Compression, encoding } from "./format.ts";
+import { type ByteSink, byteSink, putBytes, putHybrid, putUint32, reserve, withLength } from "./levels.ts";
+import { dataPage, dictionaryPage } from "./page.ts";
+
+/** A dictionary longer than this, or one that hardly repeats, costs more than it saves. */
+const MAX_DICTIONARY_BYTES = 1 << 20;
+
+/** Longer values are left out of bounds: they would bloat the metadata. */
+const MAX_BOUND_BYTES = 64;
+
+interface Slice {
+  from: number;
+  to: number;
+}
+
+function slices(rows: number): Slice[] {
+  const out: Slice[] = [];
+  for (let from = 0; from < rows; from += SCALAR_PAGE_ROWS)
+    out.push({ from, to: Math.min(rows, from + SCALAR_PAGE_ROWS) });
+  return out;
+}
+
+function putPresence(out: ByteSink, isNull: (row: number) => boolean, { from, to }: Slice): void {
+  const present = Uint8Array.from({ length: to - from }, (_, i) => (isNull(from + i) ? 0 : 1));
+  withLength(out, () => putHybrid(out, present, present.length, 1));
+}
+
+type Compare = (a: Uint8Array, b: Uint8Array) => number;
+
+function chunkOf(
+  dictionary: ColumnChunkBytes["dictionary"],
+  pages: ColumnChunkBytes["pages"],
+  values: number,
+  encodings: number[],
+  compare: Compare,
+): ColumnChunkBytes {
+  const bounds: Bounds = { min: undefined, max: undefined, nulls: 0 };
+  let known = true;
+  for (const { bounds: b, rows } of pages) {
+    bounds.nulls += b.nulls;
+    if (b.nulls === rows) continue;
+    if (b.min === undefined || b.max === undefined) {
+      known = false;
+      continue;
+    }
+    if (bounds.min === undefined || compare(b.min, bounds.min) < 0) bounds.min = b.min;
+    if (bounds.max === undefined || compare(b.max, bounds.max) > 0) bounds.max = b.max;
+  }
+  if (!known) bounds.min = bounds.max = undefined;
+  return { dictionary, pages, bounds, encodings, values };
+}
+
+/** Strings, with a dictionary where that is shorter. */
+export function encodeStrings(
+  values: readonly (string | null)[],
+  optional: boolean,
+  compression: Compression,
+): ColumnChunkBytes {
+  const { codes, distinct, dictionaryBytes, plainBytes } = codeStrings(values);
+  const useful =
+    distinct.length > 0 && dictionaryBytes <= MAX_DICTIONARY_BYTES && dictionaryBytes * 2 <= plainBytes;
+  const width = Math.max(1, 32 - Math.clz32(Math.max(0, distinct.length - 1)));
+  const pages = slices(values.length).map((slice) => {
+    const { from, to } = slice;
+    const out = byteSink();
+    if (optional) putPresence(out, (row) => codes[row] === -1, slice);
+    const present = codes.subarray(from, to).filter((code) => code >= 0);
+    if (useful) {
+      putBytes(out, Uint8Array.of(width));
+      putHybrid(out, present, present.length, width);
+    } else for (const code of present) putString(out, distinct[code]!);
+    const body = out.bytes.subarray(0, out.at);
+    const bounds = stringBounds(present, distinct, to - from - present.length);
+    const kind = useful ? encoding.RLE_DICTIONARY : encoding.PLAIN;
+    return { page: dataPage(body, to - from, kind, compression), firstRow: from, rows: to - from, bounds };
+  });
+  const used = [encoding.PLAIN, encoding.RLE, ...(useful ? [encoding.RLE_DICTIONARY] : [])];
+  return chunkOf(
+    useful ? stringDictionary(distinct, compression) : undefined,
+    pages,
+    values.length,
+    used,
+    Buffer.compare,
+  );
+}
+
+function codeStrings(values: readonly (string | null)[]) {
+  const codeOf = new Map<string, number>();
+  const distinct: Uint8Array[] = [];
+  const codes = new Int32Array(values.length);
+  let dictionaryBytes = 0;
+  let plainBytes = 0;
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row];
+    if (value === null || value === undefined) {
+      codes[row] = -1;
+      continue;
+    }
+    let code = codeOf.get(value);
+    if (code === undefined) {
+      code = distinct.length;
+      codeOf.set(value, code);
+      distinct.push(Buffer.from(value, "utf8"));
+      dictionaryBytes += distinct[code]!.length + 4;
+    }
+    plainBytes += distinct[code]!.length + 4;
+    codes[row] = code;
+  }
+  return { codes, distinct, dictionaryBytes, plainBytes };
+}
+
+function putString(out: ByteSink, bytes: Uint8Array): void {
+  putUint32(out, bytes.length);
+  putBytes(out, bytes);
+}
+
+function stringDictionary(distinct: readonly Uint8Array[], compression: Compression) {
+  const out = byteSink();
+  for (const bytes of distinct) putString(out, bytes);
+  return dictionaryPage(out.bytes.subarray(0, out.at), distinct.length, compression);
+}
+
+function stringBounds(codes: Int32Array, distinct: readonly Uint8Array[], nulls: number): Bounds {
+  let min: Uint8Array | undefined;
+  let max: Uint8Array | undefined;
+  for (const code of new Set(codes)) {
+    const bytes = distinct[code]!;
+    if (min === undefined || Buffer.compare(bytes, min) < 0) min = bytes;
+    if (max === undefined || Buffer.compare(bytes, max) > 0) max = bytes;
+  }
+  const short = (min?.length ?? 0) <= MAX_BOUND_BYTES && (max?.length ?? 0) <= MAX_BOUND_BYTES;
+  return { min: short ? min : undefined, max: short ? max : undefined, nulls };
+}
+
+/** Numbers and booleans, PLAIN. */
+export function encodeNumbers(
+  field: ScalarField,
+  values: Float64Array,
+  nulls: Uint8Array,
+  compression: Compression,
+): ColumnChunkBytes {
+  const pages = slices(values.length).map((slice) => {
+    const { from, to } = slice;
+    const out = byteSink();
+    if (field.optional) putPresence(out, (row) => nulls[row] === 1, slice);
+    const part = values.subarray(from, to);
+    const present = field.optional ? part.filter((_, i) => nulls[from + i] === 0) : part;
+    putPlain(out, field.type, present);
+    let min = Number.POSITIVE_INFINITY;
+    let max = Number.NEGATIVE_INFINITY;
+    for (const value of present) {
+      if (value < min) min = value;
+      if (value > max) max = value;
+    }
+    const some = present.length > 0;
+    const bounds: Bounds = {
+      min: some ? boundBytes(field.type, min, -0) : undefined,
+      max: some ? boundBytes(field.type, max, 0) : undefined,
+      nulls: to - from - present.length,
+    };
+    const page = dataPage(out.bytes.subarray(0, out.at), to - from, encoding.PLAIN, compression);
+    return { page, firstRow: from, rows: to - from, bounds };
+  });
+  const compare: Compare = (a, b) => numberOf(field.type, a) - numberOf(field.type, b);
+  return chunkOf(undefined, pages, values.length, [encoding.PLAIN, encoding.RLE], compare);
+}
+
+function putPlain(out: ByteSink, type: ScalarField["type"], values: Float64Array): void {
+  reserve(out, values.length * 8 + 8);
+  const view = new DataView(out.bytes.buffer);
+  switch (type) {
+    case "double":
+      for (const value of values) {
+        view.setFloat64(out.at, value, true);
+        out.at += 8;
+      }
+      return;
+    case "int64":
+      for (const value of values) {
+        putInt64(view, out.at, value);
+        out.at += 8;
+      }
+      return;
+    case "int32":
+      for (const value of values) {
+        view.setInt32(out.at, value, true);
+        out.at += 4;
+      }
+      return;
+    default: {
+      const bytes = Math.ceil(values.length / 8);
+      out.bytes.fill(0, out.at, out.at + bytes);
+      for (let i = 0; i < values.length; i++)
+        if (values[i] === 1) out.bytes[out.at + (i >> 3)]! |= 1 << (i & 7);
+      out.at += bytes;
+    }
+  }
+}
+
+function putInt64(view: DataView, at: number, value: number): void {
+  const high = Math.floor(value / 2 ** 32);
+  view.setUint32(at, value - high * 2 ** 32, true);
+  view.setInt32(at + 4, high, true);
+}
+
+/** `zero` is the sign a bound of zero has: readers may not tell 0 from −0 when they filter, so bounds must include both. */
+function boundBytes(type: ScalarField["type"], value: number, zero: number): Uint8Array {
+  const bytes = new Uint8Array(type === "bool" ? 1 : type === "int32" ? 4 : 8);
+  const view = new DataView(bytes.buffer);
+  if (type === "double") view.setFloat64(0, value === 0 ? zero : value, true);
+  else if (type === "int64") putInt64(view, 0, value);
+  else if (type === "int32") view.setInt32(0, value, true);
+  else bytes[0] = value;
+  return bytes;
+}
+
+function numberOf(type: ScalarField["type"], bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer);
+  switch (type) {
+    case "double":
+      return view.getFloat64(0, true);
+    case "int64":
+      return Number(view.getBigInt64(0, true));
+    case "int32":
+      return view.getInt32(0, true);
+    default:
+      return bytes[0]!;
+  }
+}
