@@ -2,14 +2,25 @@ import type { H5Numbers } from "@cytomesh/hdf5";
 import { columnStrings, toColumn } from "./columns.ts";
 import { AnnDataError } from "./errors.ts";
 import type { ArrayInfo, Source } from "./storage.ts";
-import { emptyGroups, encodingOf, textArray, type VirtualNode, virtualFrame, virtualSource } from "./virtual-source.ts";
+import {
+  emptyGroups,
+  encodingOf,
+  textArray,
+  type VirtualNode,
+  virtualFrame,
+  virtualSource,
+} from "./virtual-source.ts";
 
 /** Cells turned round at a time are kept: whoever reads on finds them. */
 const windowBytes = 128 * 1024 * 1024;
 const blockBytes = 16 * 1024 * 1024;
 
 export function isLoom(source: Source): boolean {
-  return source.kind("/matrix") === "dataset" && source.kind("/row_attrs") === "group" && source.kind("/col_attrs") === "group";
+  return (
+    source.kind("/matrix") === "dataset" &&
+    source.kind("/row_attrs") === "group" &&
+    source.kind("/col_attrs") === "group"
+  );
 }
 
 /**
@@ -21,7 +32,10 @@ export function isLoom(source: Source): boolean {
 export function loomSource(source: Source): Source {
   const matrix = source.dataset("/matrix");
   if (matrix.shape?.length !== 2)
-    throw new AnnDataError("invalid", `${source.path}: /matrix has shape [${matrix.shape ?? "none"}], expected genes × cells`);
+    throw new AnnDataError(
+      "invalid",
+      `${source.path}: /matrix has shape [${matrix.shape ?? "none"}], expected genes × cells`,
+    );
   const [genes, cells] = matrix.shape as [number, number];
   const nodes: [string, VirtualNode][] = [
     ["/X", turned(source, matrix)],
@@ -35,7 +49,10 @@ export function loomSource(source: Source): Source {
     for (const name of source.children("/layers")) {
       const layer = source.dataset(`/layers/${name}`);
       if (layer.shape?.length !== 2 || layer.shape[0] !== genes || layer.shape[1] !== cells)
-        throw new AnnDataError("wrong-length", `${source.path}: /layers/${name} has shape [${layer.shape}], expected [${genes}, ${cells}]`);
+        throw new AnnDataError(
+          "wrong-length",
+          `${source.path}: /layers/${name} has shape [${layer.shape}], expected [${genes}, ${cells}]`,
+        );
       nodes.push([`/layers/${name}`, turned(source, layer)]);
     }
   }
@@ -43,7 +60,13 @@ export function loomSource(source: Source): Source {
 }
 
 /** Attributes of one value per gene or cell. */
-function frameOf(source: Source, group: string, where: string, indexNames: readonly string[], length: number): [string, VirtualNode][] {
+function frameOf(
+  source: Source,
+  group: string,
+  where: string,
+  indexNames: readonly string[],
+  length: number,
+): [string, VirtualNode][] {
   const names = source.children(group).filter((name) => {
     const { shape } = source.dataset(`${group}/${name}`);
     return shape?.length === 1 && shape[0] === length;
@@ -69,7 +92,12 @@ function arraysOf(source: Source, group: string, where: string, length: number):
     const { shape, type } = source.dataset(`${group}/${name}`);
     const numeric = type.kind === "int" || type.kind === "float";
     if (!numeric || shape?.length !== 2 || shape[0] !== length) return [];
-    return [[`${where}/${name}`, { kind: "link", target: `${group}/${name}`, attributes: encodingOf("array", "0.2.0") }]];
+    return [
+      [
+        `${where}/${name}`,
+        { kind: "link", target: `${group}/${name}`, attributes: encodingOf("array", "0.2.0") },
+      ],
+    ];
   });
 }
 

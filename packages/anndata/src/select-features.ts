@@ -55,7 +55,11 @@ function takeColumn(column: Column, keep: Int32Array): Column {
     case "string":
       return { ...column, values: Array.from(keep, (row) => column.values[row] as string | null) };
     case "boolean":
-      return { ...column, values: numbers(column.values), ...(column.mask && { mask: numbers(column.mask) }) };
+      return {
+        ...column,
+        values: numbers(column.values),
+        ...(column.mask && { mask: numbers(column.mask) }),
+      };
     case "number":
       return {
         ...column,
@@ -71,7 +75,10 @@ export function takeColumns(matrix: Matrix, keep: Int32Array): Matrix {
   const place = new Int32Array(columns).fill(-1);
   for (const [i, column] of keep.entries()) {
     if (!(column >= 0 && column < columns && (i === 0 || column > (keep[i - 1] as number))))
-      throw new AnnDataError("invalid-argument", `columns must rise and be below ${columns}; found ${column} at ${i}`);
+      throw new AnnDataError(
+        "invalid-argument",
+        `columns must rise and be below ${columns}; found ${column} at ${i}`,
+      );
     place[column] = i;
   }
   const taken: Matrix = {

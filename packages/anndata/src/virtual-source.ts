@@ -6,7 +6,13 @@ export type VirtualNode =
   | { kind: "group"; attributes: Record<string, Attribute> }
   /** An array of another source, under a name of its own. */
   | { kind: "link"; target: string; attributes: Record<string, Attribute> }
-  | { kind: "array"; type: ValueType; shape: number[]; attributes: Record<string, Attribute>; read: ReadRows };
+  | {
+      kind: "array";
+      type: ValueType;
+      shape: number[];
+      attributes: Record<string, Attribute>;
+      read: ReadRows;
+    };
 
 /** Elements of rows `start` to `end`, row-major; the range has been checked. */
 export type ReadRows = (start: number, end: number) => Values;
@@ -38,7 +44,11 @@ export const textArray = (values: string[]): VirtualNode => ({
 });
 
 /** A data frame: its group, its index and its columns, each a node. */
-export function virtualFrame(where: string, index: VirtualNode, columns: ReadonlyMap<string, VirtualNode>): [string, VirtualNode][] {
+export function virtualFrame(
+  where: string,
+  index: VirtualNode,
+  columns: ReadonlyMap<string, VirtualNode>,
+): [string, VirtualNode][] {
   const attributes = {
     ...encodingOf("dataframe", "0.2.0"),
     _index: stringAttr("_index"),
@@ -65,7 +75,10 @@ export function virtualSource(
   nodes: readonly [string, VirtualNode][],
   o: { path: string; base?: Source; close?: () => void },
 ): Source {
-  const tree = new Map<string, VirtualNode>([["/", { kind: "group", attributes: encodingOf("anndata", "0.1.0") }], ...nodes]);
+  const tree = new Map<string, VirtualNode>([
+    ["/", { kind: "group", attributes: encodingOf("anndata", "0.1.0") }],
+    ...nodes,
+  ]);
   const names = new Map<string, string[]>();
   for (const where of tree.keys()) {
     if (where === "/") continue;
@@ -114,7 +127,10 @@ export function virtualSource(
       if (node.kind === "group") throw new AnnDataError("not-found", `${info.path} is not a dataset`);
       const rows = node.shape[0] ?? 1;
       if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= rows))
-        throw new AnnDataError("invalid-argument", `${info.path}: rows ${start} to ${end} asked for, it has ${rows}`);
+        throw new AnnDataError(
+          "invalid-argument",
+          `${info.path}: rows ${start} to ${end} asked for, it has ${rows}`,
+        );
       return node.read(start, end);
     },
     close: () => {
@@ -128,7 +144,9 @@ export function virtualSource(
   if (parallel !== undefined)
     source.readParallel = async (info: ArrayInfo, start: number, end: number, options: ParallelOptions) => {
       const node = get(info.path);
-      return node.kind === "link" ? parallel(linked(node.target), start, end, options) : source.read(info, start, end);
+      return node.kind === "link"
+        ? parallel(linked(node.target), start, end, options)
+        : source.read(info, start, end);
     };
   return source;
 }

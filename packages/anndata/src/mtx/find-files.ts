@@ -55,7 +55,12 @@ export function findMtxFiles(path: string): MtxFiles {
   };
 }
 
-function partner(path: string, names: readonly string[], matrix: string, part: "barcodes" | "features"): string {
+function partner(
+  path: string,
+  names: readonly string[],
+  matrix: string,
+  part: "barcodes" | "features",
+): string {
   const found = names.filter((name) => patterns[part].test(name));
   const prefix = matrix.replace(/(raw_sparse|filtered|matrix|[^._-]*)\.mtx(\.gz)?$/i, "");
   const best = found.length > 1 ? found.filter((name) => name.startsWith(prefix) && prefix !== "") : found;

@@ -1,7 +1,14 @@
 import { AnnDataError } from "../errors.ts";
 import type { Source } from "../storage.ts";
 import { checkCount, type TenxFeatures, tenxVar } from "../tenx/features.ts";
-import { emptyGroups, encodingOf, shapeAttr, textArray, virtualFrame, virtualSource } from "../virtual-source.ts";
+import {
+  emptyGroups,
+  encodingOf,
+  shapeAttr,
+  textArray,
+  virtualFrame,
+  virtualSource,
+} from "../virtual-source.ts";
 import { findMtxFiles } from "./find-files.ts";
 import { textChunks, textLines } from "./open-text.ts";
 import { type MtxHeader, parseMtx } from "./parse.ts";
@@ -17,10 +24,13 @@ import { createSpool, type Spool } from "./spool.ts";
  */
 export async function openMtxSource(path: string, maxBytes: number, tempDir?: string): Promise<Source> {
   const files = findMtxFiles(path);
-  const barcodes = (await textLines(files.barcodes, maxBytes)).map((line) => line.split("\t", 1)[0] as string);
+  const barcodes = (await textLines(files.barcodes, maxBytes)).map(
+    (line) => line.split("\t", 1)[0] as string,
+  );
   const features = featuresOf(files.features, await textLines(files.features, maxBytes));
   // 10x barcodes have no header; other tools write one.
-  if (barcodes.length > 0 && /^(barcodes?|cell_?(id|barcode)s?)$/i.test(barcodes[0] as string)) barcodes.shift();
+  if (barcodes.length > 0 && /^(barcodes?|cell_?(id|barcode)s?)$/i.test(barcodes[0] as string))
+    barcodes.shift();
   let spool: Spool | undefined;
   let turned = false;
   try {
@@ -48,7 +58,10 @@ function checkWhole(values: Float64Array, count: number, path: string): void {
   for (let i = 0; i < count; i++) {
     const value = values[i] as number;
     if (Math.abs(value) >= 2 ** 31 && Number.isInteger(value))
-      throw new AnnDataError("unsupported", `${path} has the value ${value}, beyond the 32 bits that counts are kept in`);
+      throw new AnnDataError(
+        "unsupported",
+        `${path} has the value ${value}, beyond the 32 bits that counts are kept in`,
+      );
   }
 }
 
@@ -68,7 +81,10 @@ function featuresOf(path: string, lines: readonly string[]): TenxFeatures {
   const width = rows[0]?.length ?? 0;
   for (const [i, row] of rows.entries())
     if (row.length !== width)
-      throw new AnnDataError("invalid", `${path}, line ${i + 1}: ${row.length} columns, but line 1 has ${width}`);
+      throw new AnnDataError(
+        "invalid",
+        `${path}, line ${i + 1}: ${row.length} columns, but line 1 has ${width}`,
+      );
   const column = (k: number) => rows.map((row) => row[k] as string);
   const columns = new Map<string, string[]>();
   if (width > 2) columns.set("feature_types", column(2));
@@ -80,14 +96,29 @@ function featuresOf(path: string, lines: readonly string[]): TenxFeatures {
   return { ids: column(0), names: width > 1 ? column(1) : column(0), columns };
 }
 
-function layOut(path: string, header: MtxHeader, barcodes: string[], features: TenxFeatures, spool: Spool): Source {
+function layOut(
+  path: string,
+  header: MtxHeader,
+  barcodes: string[],
+  features: TenxFeatures,
+  spool: Spool,
+): Source {
   const { indptr, columns, values } = spool.grouped();
   const entries = indptr[barcodes.length] as number;
   checkCount(path, "entries", entries, header.entries, "the size line says");
   const attributes = encodingOf("array", "0.2.0");
   return virtualSource(
     [
-      ["/X", { kind: "group", attributes: { ...encodingOf("csr_matrix", "0.1.0"), shape: shapeAttr(barcodes.length, features.ids.length) } }],
+      [
+        "/X",
+        {
+          kind: "group",
+          attributes: {
+            ...encodingOf("csr_matrix", "0.1.0"),
+            shape: shapeAttr(barcodes.length, features.ids.length),
+          },
+        },
+      ],
       [
         "/X/data",
         {
@@ -98,7 +129,16 @@ function layOut(path: string, header: MtxHeader, barcodes: string[], features: T
           read: values,
         },
       ],
-      ["/X/indices", { kind: "array", type: { kind: "int", size: 4, signed: true }, shape: [entries], attributes, read: columns }],
+      [
+        "/X/indices",
+        {
+          kind: "array",
+          type: { kind: "int", size: 4, signed: true },
+          shape: [entries],
+          attributes,
+          read: columns,
+        },
+      ],
       [
         "/X/indptr",
         {

@@ -1,6 +1,6 @@
-import { createReadStream, openSync, readSync, closeSync } from "node:fs";
-import { pipeline } from "node:stream/promises";
+import { closeSync, createReadStream, openSync, readSync } from "node:fs";
 import { PassThrough, type Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { AnnDataError } from "../errors.ts";
 
@@ -66,9 +66,15 @@ export function fileError(path: string, cause: unknown): unknown {
   if (cause instanceof AnnDataError || !(cause instanceof Error)) return cause;
   const code = (cause as NodeJS.ErrnoException).code ?? "";
   if (code === "ENOENT") return new AnnDataError("file-not-found", `there is no file ${path}`, { cause });
-  if (code === "EACCES" || code === "EPERM") return new AnnDataError("permission-denied", `${path} may not be read`, { cause });
+  if (code === "EACCES" || code === "EPERM")
+    return new AnnDataError("permission-denied", `${path} may not be read`, { cause });
   if (code === "Z_BUF_ERROR")
-    return new AnnDataError("truncated", `${path}: the gzip stream ends in the middle; copy or download it again`, { cause });
-  if (code.startsWith("Z_")) return new AnnDataError("corrupt", `${path}: the gzip stream is damaged: ${cause.message}`, { cause });
+    return new AnnDataError(
+      "truncated",
+      `${path}: the gzip stream ends in the middle; copy or download it again`,
+      { cause },
+    );
+  if (code.startsWith("Z_"))
+    return new AnnDataError("corrupt", `${path}: the gzip stream is damaged: ${cause.message}`, { cause });
   return cause;
 }

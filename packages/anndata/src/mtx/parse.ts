@@ -10,9 +10,9 @@ export interface MtxHeader {
 
 /** Entries of a block; indices from 0. Views are reused after the callback returns. */
 export interface MtxBlock {
-  rows: Int32Array;
-  columns: Int32Array;
-  values: Float64Array;
+  rows: Int32Array<ArrayBuffer>;
+  columns: Int32Array<ArrayBuffer>;
+  values: Float64Array<ArrayBuffer>;
   count: number;
 }
 
@@ -67,8 +67,14 @@ export async function parseMtx(
     }
     entry(bytes, at, to, header);
   };
-  const entry = (bytes: Uint8Array, from: number, to: number, { rows, columns, entries, field: kind }: MtxHeader) => {
-    if (seen + block.count >= entries) throw fail(`more entries than the ${entries} that the size line declares`);
+  const entry = (
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    { rows, columns, entries, field: kind }: MtxHeader,
+  ) => {
+    if (seen + block.count >= entries)
+      throw fail(`more entries than the ${entries} that the size line declares`);
     let at = from;
     const integer = (): number => {
       let value = 0;
@@ -80,7 +86,9 @@ export async function parseMtx(
       }
       // 15 digits are exact in a double.
       if (at === start || at - start > 15 || (at < to && (bytes[at] as number) > 32))
-        throw fail(`expected "row column${kind === "pattern" ? "" : " value"}", found ${shown(bytes, from, to)}`);
+        throw fail(
+          `expected "row column${kind === "pattern" ? "" : " value"}", found ${shown(bytes, from, to)}`,
+        );
       while (at < to && (bytes[at] as number) <= 32) at++;
       return value;
     };
@@ -110,7 +118,8 @@ export async function parseMtx(
     }
     const word = text(bytes, from, end);
     // Number() also takes "", "0x1f" and "Infinity".
-    if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(word)) throw fail(`expected a number, found ${shown(bytes, start, to)}`);
+    if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(word))
+      throw fail(`expected a number, found ${shown(bytes, start, to)}`);
     return Number(word);
   };
 
@@ -136,16 +145,22 @@ export async function parseMtx(
   }
   const { entries } = header as MtxHeader;
   if (seen < entries)
-    throw new AnnDataError("truncated", `${path}: ${seen} entries, but the size line declares ${entries}; copy or download it again`);
+    throw new AnnDataError(
+      "truncated",
+      `${path}: ${seen} entries, but the size line declares ${entries}; copy or download it again`,
+    );
   return header;
 }
 
 function bannerOf(line: string, fail: (what: string) => AnnDataError): MtxHeader["field"] {
   const [banner, object, format, field, symmetry] = line.trim().toLowerCase().split(/\s+/);
   if (banner !== "%%matrixmarket" || object !== "matrix")
-    throw fail(`not a Matrix Market file: expected "%%MatrixMarket matrix coordinate …", found ${JSON.stringify(line.slice(0, 60))}`);
+    throw fail(
+      `not a Matrix Market file: expected "%%MatrixMarket matrix coordinate …", found ${JSON.stringify(line.slice(0, 60))}`,
+    );
   if (format !== "coordinate") throw fail(`a Matrix Market ${format} file, expected coordinate (sparse)`);
-  if (symmetry !== undefined && symmetry !== "general") throw fail(`a ${symmetry} matrix, expected a general one`);
+  if (symmetry !== undefined && symmetry !== "general")
+    throw fail(`a ${symmetry} matrix, expected a general one`);
   if (field !== "integer" && field !== "real" && field !== "double" && field !== "pattern")
     throw fail(`values are "${field}", expected integer, real or pattern`);
   return field === "double" ? "real" : field;
@@ -156,7 +171,8 @@ function sizesOf(field: MtxHeader["field"], line: string, fail: (what: string) =
   const [rows, columns, entries] = sizes.map((word) => (/^\d{1,15}$/.test(word) ? Number(word) : Number.NaN));
   if (sizes.length !== 3 || ![rows, columns, entries].every(Number.isSafeInteger))
     throw fail(`expected the sizes "rows columns entries", found ${JSON.stringify(line.slice(0, 60))}`);
-  if ((rows as number) > 2 ** 31 - 1 || (columns as number) > 2 ** 31 - 1) throw fail(`${rows} × ${columns} is more than 2^31 − 1 a side`);
+  if ((rows as number) > 2 ** 31 - 1 || (columns as number) > 2 ** 31 - 1)
+    throw fail(`${rows} × ${columns} is more than 2^31 − 1 a side`);
   return { field, rows: rows as number, columns: columns as number, entries: entries as number };
 }
 

@@ -2,7 +2,8 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-type Numbers = Int32Array | Float64Array;
+type Numbers = Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
+type Integers = Int32Array<ArrayBuffer>;
 
 /** Entries of one bucket while they are put in order: 64 MB with their rows. */
 const bucketEntries = 4 * 1024 * 1024;
@@ -18,14 +19,14 @@ interface DiskArray<T extends Numbers> {
 export interface SpooledRows {
   /** Offsets of the rows, `rows` + 1. */
   indptr: Float64Array;
-  columns(start: number, end: number): Int32Array;
+  columns(start: number, end: number): Integers;
   values(start: number, end: number): Numbers;
 }
 
 /** Where entries go that come in any order and are wanted by row; memory does not grow with them. */
 export interface Spool {
   /** One batch: `rows[i]`, `columns[i]`, `values[i]` for i below `count`. */
-  append(rows: Int32Array, columns: Int32Array, values: Float64Array, count: number): void;
+  append(rows: Integers, columns: Integers, values: Float64Array, count: number): void;
   /** Once, after the last batch. */
   grouped(): SpooledRows;
   /** Removes the files. */
@@ -49,7 +50,9 @@ export function createSpool(rows: number, whole: boolean, parent = tmpdir()): Sp
   };
   const integers = (name: string) => array(name, (length) => new Int32Array(length));
   const numbers = (name: string): DiskArray<Numbers> =>
-    whole ? (integers(name) as DiskArray<Numbers>) : (array(name, (length) => new Float64Array(length)) as DiskArray<Numbers>);
+    whole
+      ? (integers(name) as DiskArray<Numbers>)
+      : (array(name, (length) => new Float64Array(length)) as DiskArray<Numbers>);
   const counts = new Float64Array(rows + 1);
   const incoming = { rows: integers("rows"), columns: integers("columns"), values: numbers("values") };
   let total = 0;
@@ -69,7 +72,8 @@ export function createSpool(rows: number, whole: boolean, parent = tmpdir()): Sp
       total += count;
     },
     grouped() {
-      for (let row = 1; row <= rows; row++) counts[row] = (counts[row] as number) + (counts[row - 1] as number);
+      for (let row = 1; row <= rows; row++)
+        counts[row] = (counts[row] as number) + (counts[row - 1] as number);
       if (sorted) return { indptr: counts, columns: incoming.columns.read, values: incoming.values.read };
       const columns = integers("columns-by-row");
       const values = numbers("values-by-row");
@@ -84,8 +88,8 @@ export function createSpool(rows: number, whole: boolean, parent = tmpdir()): Sp
 }
 
 interface Entries {
-  rows: DiskArray<Int32Array>;
-  columns: DiskArray<Int32Array>;
+  rows: DiskArray<Integers>;
+  columns: DiskArray<Integers>;
   values: DiskArray<Numbers>;
 }
 
@@ -154,7 +158,8 @@ function diskArray<T extends Numbers>(file: number, make: (length: number) => T)
   const { BYTES_PER_ELEMENT: size } = make(0);
   const write = (start: number, values: T) => {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, start * size + done);
+    for (let done = 0; done < bytes.length; )
+      done += writeSync(file, bytes, done, bytes.length - done, start * size + done);
   };
   return {
     append(values) {

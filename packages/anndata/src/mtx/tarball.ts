@@ -17,7 +17,10 @@ export function looksLikeTarball(path: string): boolean {
   const file = openSync(path, "r");
   try {
     const length = readSync(file, head, 0, blockBytes, 0);
-    return (head[0] === 0x1f && head[1] === 0x8b) || (length === blockBytes && head.toString("latin1", 257, 262) === "ustar");
+    return (
+      (head[0] === 0x1f && head[1] === 0x8b) ||
+      (length === blockBytes && head.toString("latin1", 257, 262) === "ustar")
+    );
   } finally {
     closeSync(file);
   }
@@ -30,7 +33,10 @@ export function looksLikeTarball(path: string): boolean {
  * @returns the folder, to be removed by the caller
  * @throws AnnDataError "not-anndata" no matrix in it, or several; "corrupt" | "truncated" | "too-large"
  */
-export async function unpackMtx(path: string, o: { maxUnpackedBytes: number; tempDir?: string | undefined }): Promise<string> {
+export async function unpackMtx(
+  path: string,
+  o: { maxUnpackedBytes: number; tempDir?: string | undefined },
+): Promise<string> {
   const folder = mkdtempSync(join(o.tempDir ?? tmpdir(), "cytomesh-tar-"));
   try {
     const folders = new Set<string>();
@@ -40,13 +46,17 @@ export async function unpackMtx(path: string, o: { maxUnpackedBytes: number; tem
       if (!isMtxPart(base) || base.startsWith("._")) return undefined;
       folders.add(dirname(name));
       if (folders.size > 1)
-        throw new AnnDataError("not-anndata", `${path} holds matrices in several folders (${[...folders].join(", ")}); unpack it and name the one to read`);
+        throw new AnnDataError(
+          "not-anndata",
+          `${path} holds matrices in several folders (${[...folders].join(", ")}); unpack it and name the one to read`,
+        );
       unpacked += size;
       if (unpacked > o.maxUnpackedBytes)
         throw new AnnDataError("too-large", `${path} unpacks to more than ${o.maxUnpackedBytes} bytes`);
       return join(folder, base);
     });
-    if (folders.size === 0) throw new AnnDataError("not-anndata", `${path} holds no matrix.mtx, barcodes.tsv and features.tsv`);
+    if (folders.size === 0)
+      throw new AnnDataError("not-anndata", `${path} holds no matrix.mtx, barcodes.tsv and features.tsv`);
     return folder;
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
@@ -64,11 +74,14 @@ async function eachMember(
   const damaged = (what: string) => new AnnDataError("corrupt", `${path} is no sound tar archive: ${what}`);
   let longName: string | undefined;
   for (let members = 0; ; members++) {
-    if (members > maxMembers) throw new AnnDataError("not-anndata", `${path} has more than ${maxMembers} members`);
+    if (members > maxMembers)
+      throw new AnnDataError("not-anndata", `${path} has more than ${maxMembers} members`);
     const header = await reader.take(blockBytes);
     if (header === undefined || header.every((byte) => byte === 0)) return;
-    if (header.length < blockBytes) throw new AnnDataError("truncated", `${path} ends inside of a header; copy or download it again`);
-    if (checksum(header) !== octal(header, 148, 8)) throw damaged(`member ${members + 1} has a wrong checksum`);
+    if (header.length < blockBytes)
+      throw new AnnDataError("truncated", `${path} ends inside of a header; copy or download it again`);
+    if (checksum(header) !== octal(header, 148, 8))
+      throw damaged(`member ${members + 1} has a wrong checksum`);
     const size = octal(header, 124, 12);
     if (!Number.isSafeInteger(size)) throw damaged(`member ${members + 1} has the size ${size}`);
     const type = String.fromCharCode(header[156] as number);
@@ -88,14 +101,20 @@ async function eachMember(
   }
 }
 
-async function copyBody(reader: ByteReader, size: number, to: string | undefined, path: string): Promise<void> {
+async function copyBody(
+  reader: ByteReader,
+  size: number,
+  to: string | undefined,
+  path: string,
+): Promise<void> {
   const file = to === undefined ? undefined : openSync(to, "wx");
   try {
     let left = padded(size);
     let wanted = size;
     while (left > 0) {
       const piece = await reader.some(left);
-      if (piece === undefined) throw new AnnDataError("truncated", `${path} ends inside of a member; copy or download it again`);
+      if (piece === undefined)
+        throw new AnnDataError("truncated", `${path} ends inside of a member; copy or download it again`);
       const useful = piece.subarray(0, Math.min(wanted, piece.length));
       for (let done = 0; file !== undefined && done < useful.length; ) done += writeSync(file, useful, done);
       wanted -= useful.length;
@@ -151,7 +170,10 @@ function octal(header: Uint8Array, at: number, length: number): number {
     for (let i = 1; i < length; i++) value = value * 256 + (header[at + i] as number);
     return value;
   }
-  const text = Buffer.from(header.subarray(at, at + length)).toString("latin1").replace(/[\0 ]+$/, "").trim();
+  const text = Buffer.from(header.subarray(at, at + length))
+    .toString("latin1")
+    .replace(/[\0 ]+$/, "")
+    .trim();
   return text === "" ? 0 : /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : Number.NaN;
 }
 
@@ -162,7 +184,10 @@ function checksum(header: Uint8Array): number {
 }
 
 function nameOf(header: Uint8Array): string {
-  const field = (at: number, length: number) => Buffer.from(header.subarray(at, at + length)).toString("utf8").replace(/\0.*$/s, "");
+  const field = (at: number, length: number) =>
+    Buffer.from(header.subarray(at, at + length))
+      .toString("utf8")
+      .replace(/\0.*$/s, "");
   const prefix = field(257, 5) === "ustar" ? field(345, 155) : "";
   return prefix === "" ? field(0, 100) : `${prefix}/${field(0, 100)}`;
 }

@@ -21,8 +21,8 @@ const v2Arrays = ["barcodes", "genes", "gene_names", "data", "indices", "indptr"
 
 /** Is this a matrix of Cell Ranger, of which layout? */
 export function tenxLayout(source: Source): "v2" | "v3" | undefined {
-  const has = (path: string) => source.kind(path) !== undefined;
-  if (has("/matrix/barcodes") && has("/matrix/features") && has("/matrix/indptr")) return "v3";
+  const has = (name: string) => source.kind(`/matrix/${name}`) !== undefined;
+  if (source.kind("/matrix") === "group" && has("barcodes") && has("features") && has("indptr")) return "v3";
   return genomesOf(source).length > 0 ? "v2" : undefined;
 }
 
@@ -31,7 +31,9 @@ function genomesOf(source: Source): string[] {
   // A file with very many groups is something else, and looking into all of them takes time.
   if (names.length > 64) return [];
   return names.filter(
-    (name) => source.kind(`/${name}`) === "group" && v2Arrays.every((array) => source.kind(`/${name}/${array}`) === "dataset"),
+    (name) =>
+      source.kind(`/${name}`) === "group" &&
+      v2Arrays.every((array) => source.kind(`/${name}/${array}`) === "dataset"),
   );
 }
 
@@ -55,7 +57,8 @@ function featuresOf(source: Source): TenxFeatures {
   const columns = new Map<string, string[]>();
   for (const name of source.children(at)) {
     if (name === "id" || name === "name" || name.startsWith("_")) continue;
-    if (source.kind(`${at}/${name}`) !== "dataset" || source.dataset(`${at}/${name}`).shape?.length !== 1) continue;
+    if (source.kind(`${at}/${name}`) !== "dataset" || source.dataset(`${at}/${name}`).shape?.length !== 1)
+      continue;
     const values = strings(source, `${at}/${name}`);
     checkCount(`${source.path}, ${at}/${name}`, "values", values.length, ids.length, "features are");
     columns.set(renamed[name] ?? name, values);
@@ -71,7 +74,9 @@ function genesOf(source: Source, genome: string): TenxFeatures {
 
 /** Barcodes and features by the declared shape, features × barcodes. */
 function checkedShape(source: Source, where: string, features: TenxFeatures, barcodes: number): void {
-  const [rows, columns] = Array.from(plainNumbers(source.read(source.dataset(`${where}/shape`)), `${where}/shape`));
+  const [rows, columns] = Array.from(
+    plainNumbers(source.read(source.dataset(`${where}/shape`)), `${where}/shape`),
+  );
   const path = `${source.path}, ${where}`;
   checkCount(path, "features", features.ids.length, rows ?? -1, "shape says");
   checkCount(path, "names of features", features.names.length, rows ?? -1, "shape says");
@@ -91,7 +96,10 @@ function oneMatrix(source: Source, where: string, features: TenxFeatures): Sourc
         "/X",
         {
           kind: "group",
-          attributes: { ...encodingOf("csr_matrix", "0.1.0"), shape: shapeAttr(barcodes.length, features.ids.length) },
+          attributes: {
+            ...encodingOf("csr_matrix", "0.1.0"),
+            shape: shapeAttr(barcodes.length, features.ids.length),
+          },
         },
       ],
       ...["data", "indices", "indptr"].map(link),
@@ -131,7 +139,8 @@ function sideBySide(source: Source, names: readonly string[], maxBytes: number):
     `/X/${name}`,
     {
       kind: "array",
-      type: values instanceof Int32Array ? { kind: "int", size: 4, signed: true } : { kind: "float", size: 8 },
+      type:
+        values instanceof Int32Array ? { kind: "int", size: 4, signed: true } : { kind: "float", size: 8 },
       shape: [values.length],
       attributes: encodingOf("array", "0.2.0"),
       read: (start, end) => values.slice(start, end),
@@ -139,7 +148,13 @@ function sideBySide(source: Source, names: readonly string[], maxBytes: number):
   ];
   return virtualSource(
     [
-      ["/X", { kind: "group", attributes: { ...encodingOf("csr_matrix", "0.1.0"), shape: shapeAttr(rows.length, columns) } }],
+      [
+        "/X",
+        {
+          kind: "group",
+          attributes: { ...encodingOf("csr_matrix", "0.1.0"), shape: shapeAttr(rows.length, columns) },
+        },
+      ],
       array("data", data),
       array("indices", indices),
       array("indptr", indptr),
@@ -152,7 +167,8 @@ function sideBySide(source: Source, names: readonly string[], maxBytes: number):
 }
 
 function readGenome(source: Source, name: string): Genome {
-  const numbers = (array: string) => plainNumbers(source.read(source.dataset(`/${name}/${array}`)), `/${name}/${array}`);
+  const numbers = (array: string) =>
+    plainNumbers(source.read(source.dataset(`/${name}/${array}`)), `/${name}/${array}`);
   const genome: Genome = {
     features: genesOf(source, name),
     barcodes: strings(source, `/${name}/barcodes`),
@@ -161,11 +177,23 @@ function readGenome(source: Source, name: string): Genome {
     data: numbers("data"),
   };
   checkedShape(source, `/${name}`, genome.features, genome.barcodes.length);
-  checkCount(`${source.path}, /${name}`, "offsets", genome.indptr.length, genome.barcodes.length + 1, "barcodes and one are");
+  checkCount(
+    `${source.path}, /${name}`,
+    "offsets",
+    genome.indptr.length,
+    genome.barcodes.length + 1,
+    "barcodes and one are",
+  );
   checkCount(`${source.path}, /${name}`, "indices", genome.indices.length, genome.data.length, "values are");
   for (let i = 1; i < genome.indptr.length; i++)
-    if (!((genome.indptr[i] as number) >= (genome.indptr[i - 1] as number)) || (genome.indptr[i] as number) > genome.data.length)
-      throw new AnnDataError("invalid", `${source.path}: /${name}/indptr[${i}] = ${genome.indptr[i]} does not fit ${genome.data.length} values`);
+    if (
+      !((genome.indptr[i] as number) >= (genome.indptr[i - 1] as number)) ||
+      (genome.indptr[i] as number) > genome.data.length
+    )
+      throw new AnnDataError(
+        "invalid",
+        `${source.path}: /${name}/indptr[${i}] = ${genome.indptr[i]} does not fit ${genome.data.length} values`,
+      );
   return genome;
 }
 
@@ -183,7 +211,10 @@ function joined(genomes: readonly Genome[], rows: readonly string[], entries: nu
         for (let i = genome.indptr[place] as number; i < (genome.indptr[place + 1] as number); i++) {
           const index = genome.indices[i] as number;
           if (!(index >= 0 && index < genome.features.ids.length))
-            throw new AnnDataError("invalid", `${path}: index ${index} of barcode ${barcode}, but there are ${genome.features.ids.length} genes`);
+            throw new AnnDataError(
+              "invalid",
+              `${path}: index ${index} of barcode ${barcode}, but there are ${genome.features.ids.length} genes`,
+            );
           if (at >= entries) throw new AnnDataError("invalid", `${path}: a barcode occurs twice in a genome`);
           indices[at] = offset + index;
           data[at++] = genome.data[i] as number;
@@ -199,6 +230,9 @@ function joined(genomes: readonly Genome[], rows: readonly string[], entries: nu
 function strings(source: Source, where: string): string[] {
   const info = source.dataset(where);
   if (info.shape?.length !== 1)
-    throw new AnnDataError("invalid", `${source.path}: ${where} has shape [${info.shape ?? "none"}], expected one axis`);
+    throw new AnnDataError(
+      "invalid",
+      `${source.path}: ${where} has shape [${info.shape ?? "none"}], expected one axis`,
+    );
   return columnStrings(toColumn(source.read(info), info.type, where));
 }
