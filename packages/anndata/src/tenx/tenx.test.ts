@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { createH5, type H5Values } from "@cytomesh/hdf5";
-import { geneExpressionOf, takeColumns, takeFrame } from "../index.ts";
+import { copyAnnData, geneExpressionOf, takeColumns, takeFrame } from "../index.ts";
 import { dense, opened, temporaryFolder, types } from "../test-fixtures.ts";
 
 const folder = temporaryFolder();
@@ -64,6 +64,16 @@ test("Cell Ranger 3 and later: cells as rows, features with what is known of the
   assert.deepEqual([genes.length, genes.index(1)], [2, ["ENSG2"]]);
   assert.equal(geneExpressionOf(genes), undefined, "nothing but genes is left");
   assert.throws(() => takeColumns(file.x!, Int32Array.of(1, 0)), { tag: "invalid-argument" });
+});
+
+test("what is laid out as AnnData can be copied to .h5ad", async () => {
+  const path = write(["/hg19"], genome("hg19", ["A", "B"], ["G1", "G2"], [[1], [0, 1]]));
+  const copy = folder.path("copy.h5ad");
+  await copyAnnData(path, copy);
+  const [from, to] = [await opened(path), await opened(copy)];
+  assert.deepEqual(to.obs.index(), from.obs.index());
+  assert.deepEqual(to.var.column("genome"), from.var.column("genome"));
+  assert.deepEqual([to.x?.dtype, to.x?.rows(0, 2)], ["int32", from.x?.rows(0, 2)]);
 });
 
 const genome = (name: string, barcodes: string[], genes: string[], at: number[][]): Content => ({
