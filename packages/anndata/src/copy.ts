@@ -12,8 +12,6 @@ export interface CopyOptions extends SinkOptions {
   format?: StorageFormat;
   /** Largest array that is read in one piece, in bytes; default 1 GiB. Arrays are copied some rows at a time, so only very long rows come near it. */
   maxBytes?: number;
-  /** Where formats of text are unpacked meanwhile; default: the system's temporary folder. */
-  tempDir?: string;
   signal?: AbortSignal;
 }
 
@@ -26,10 +24,7 @@ export interface CopyOptions extends SinkOptions {
  */
 export async function copyAnnData(from: string, to: string, options: CopyOptions = {}): Promise<void> {
   try {
-    const source = await openSource(from, {
-      maxBytes: options.maxBytes ?? 1024 ** 3,
-      tempDir: options.tempDir,
-    });
+    const source = await openSource(from, options.maxBytes ?? 1024 ** 3);
     try {
       const sink = createSink(to, options.format ?? "h5ad", options);
       try {
