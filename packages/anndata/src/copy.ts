@@ -12,6 +12,8 @@ export interface CopyOptions extends SinkOptions {
   format?: StorageFormat;
   /** Largest array that is read in one piece, in bytes; default 1 GiB. Arrays are copied some rows at a time, so only very long rows come near it. */
   maxBytes?: number;
+  /** Where formats of text are unpacked meanwhile; default: the system's temporary folder. */
+  tempDir?: string;
   signal?: AbortSignal;
 }
 
@@ -24,7 +26,10 @@ export interface CopyOptions extends SinkOptions {
  */
 export async function copyAnnData(from: string, to: string, options: CopyOptions = {}): Promise<void> {
   try {
-    const source = await openSource(from, options.maxBytes ?? 1024 ** 3);
+    const source = await openSource(from, {
+      maxBytes: options.maxBytes ?? 1024 ** 3,
+      tempDir: options.tempDir,
+    });
     try {
       const sink = createSink(to, options.format ?? "h5ad", options);
       try {

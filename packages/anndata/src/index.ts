@@ -3,7 +3,9 @@ export { AnnDataError, type AnnDataErrorTag } from "./errors.ts";
 export { chooseFeatureIds, type FeatureIds, withoutVersion } from "./feature-ids.ts";
 export { type IsolatedReport, type IsolateOptions, runIsolated } from "./isolate.ts";
 export { openAnnData } from "./open.ts";
+export { isParsedOnOpen } from "./open-source.ts";
 export { concatRows, takeRows } from "./rows.ts";
+export { geneExpressionOf, takeColumns, takeFrame } from "./select-features.ts";
 export type {
   AnnData,
   CategoricalColumn,

@@ -1,11 +1,59 @@
+import { rmSync, statSync } from "node:fs";
 import { openH5Source } from "./h5-source.ts";
+import { isLoom, loomSource } from "./loom-source.ts";
+import { looksLikeMtx } from "./mtx/find-files.ts";
+import { openMtxSource } from "./mtx/mtx-source.ts";
+import { looksLikeTarball, unpackMtx } from "./mtx/tarball.ts";
 import type { Source } from "./storage.ts";
+import { tenxLayout, tenxSource } from "./tenx/tenx-h5.ts";
+
+export interface OpenSourceOptions {
+  /** Largest array that one call may hold, in bytes. */
+  maxBytes: number;
+  /** Where formats of text are unpacked; default: the system's temporary folder. */
+  tempDir?: string | undefined;
+}
+
+/** Text unpacks to many times its size; this bounds the disk that a tarball may take, in multiples of `maxBytes`. */
+const unpackedFactor = 64;
 
 /**
- * Opens what stands at the path, recognised by its content and not by its name.
+ * Opens what stands at the path, recognised by its content: .h5ad, 10x HDF5, loom, a Matrix Market triple (folder, matrix or tarball). All are
+ * laid out as AnnData.
  *
- * @throws AnnDataError "file-not-found" | "permission-denied" | "not-hdf5" | "truncated" | "corrupt"
+ * @throws AnnDataError "file-not-found" | "permission-denied" | "not-hdf5" | "not-anndata" | "truncated" | "corrupt" | "invalid"
  */
-export async function openSource(path: string, maxBytes: number): Promise<Source> {
-  return openH5Source(path, maxBytes);
+export async function openSource(path: string, options: OpenSourceOptions): Promise<Source> {
+  const { maxBytes, tempDir } = options;
+  if (looksLikeMtx(path)) return openMtxSource(path, maxBytes, tempDir);
+  if (exists(path) && looksLikeTarball(path)) return openTarball(path, options);
+  const source = await openH5Source(path, maxBytes);
+  try {
+    // An AnnData file may have a group of any name besides; what it is comes first.
+    if (source.kind("/obs") !== undefined && source.kind("/var") !== undefined) return source;
+    if (tenxLayout(source) !== undefined) return tenxSource(source, maxBytes);
+    return isLoom(source) ? loomSource(source) : source;
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+/** Formats that are parsed when they are opened: whoever opens a file often had better copy it to .h5ad once. */
+export function isParsedOnOpen(path: string): boolean {
+  return looksLikeMtx(path) || (exists(path) && looksLikeTarball(path));
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+async function openTarball(path: string, { maxBytes, tempDir }: OpenSourceOptions): Promise<Source> {
+  const folder = await unpackMtx(path, { maxUnpackedBytes: maxBytes * unpackedFactor, tempDir });
+  try {
+    return { ...(await openMtxSource(folder, maxBytes, tempDir)), path };
+  } finally {
+    // The triple has been parsed into files of its own.
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

@@ -328,14 +328,6 @@ test("turning a CSC matrix beyond maxBytes says how much it takes", async () => 
 test("what is not AnnData is named", async () => {
   const cases: [(out: H5Writer) => void, RegExp][] = [
     [(out) => out.group("/mod"), /MuData/],
-    [(out) => ["/matrix", "/row_attrs", "/col_attrs"].forEach((name) => void out.group(name)), /loom/],
-    [
-      (out) => {
-        out.group("/matrix");
-        out.dataset("/matrix/barcodes", { type: types.strings, shape: [1] }, ["A"]);
-      },
-      /10x/,
-    ],
     [(out) => out.group("/obs"), /\/var missing; the file holds obs/],
   ];
   for (const [build, message] of cases) await assert.rejects(make(build), { tag: "not-anndata", message });

@@ -12,7 +12,8 @@ import { readTree } from "./uns.ts";
 const defaultMaxBytes = 1024 ** 3;
 
 /**
- * Opens an .h5ad file of any AnnData version. Asynchronous only because the wasm module loads once per thread; all reading is
+ * Opens an .h5ad file of any AnnData version, or what is laid out like one on opening: 10x HDF5 (Cell Ranger 1 to 9), a Matrix Market triple
+ * (folder, matrix or tarball), loom. Asynchronous only because the wasm module loads once per thread; all reading is
  * synchronous and belongs into a worker. `x`, `raw` and `layers` check their shapes when they are first touched.
  *
  * @throws AnnDataError
@@ -21,7 +22,7 @@ export async function openAnnData(path: string, options: OpenOptions = {}): Prom
   let source: Source | undefined;
   try {
     const maxBytes = options.maxBytes ?? defaultMaxBytes;
-    source = await openSource(path, maxBytes);
+    source = await openSource(path, { maxBytes, tempDir: options.tempDir });
     return build(source, maxBytes);
   } catch (error) {
     source?.close();

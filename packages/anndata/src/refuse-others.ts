@@ -12,18 +12,6 @@ export function refuseOthers(source: Source): void {
     );
   }
   if (missing.length === 0) return;
-  if (has("/row_attrs") && has("/col_attrs")) {
-    throw new AnnDataError(
-      "not-anndata",
-      `${source.path}: this is loom; convert it: anndata.read_loom(path).write_h5ad(out)`,
-    );
-  }
-  if (has("/matrix/barcodes")) {
-    throw new AnnDataError(
-      "not-anndata",
-      `${source.path}: this is a 10x matrix; convert it: scanpy.read_10x_h5(path).write_h5ad(out)`,
-    );
-  }
   const found = source.children("/").slice(0, 10).join(", ") || "nothing";
   throw new AnnDataError(
     "not-anndata",

@@ -120,6 +120,8 @@ export interface AnnData {
 export interface OpenOptions {
   /** Largest array that one call may hold, in bytes; default 1 GiB. */
   maxBytes?: number;
+  /** Where formats of text (Matrix Market) are unpacked while they are open; default: the system's temporary folder. */
+  tempDir?: string | undefined;
 }
 
 /** Rows come in order and sum up to `shape[0]`. */

@@ -1,1 +1,5 @@
-export {};
+export { ZarrError, type ZarrErrorTag } from "./errors.ts";
+export { openStore, openZarr } from "./open.ts";
+export { openZarrAsync } from "./open-async.ts";
+export type * from "./types.ts";
+export { openZip, type Zip, type ZipOptions } from "./zip/zip.ts";
