@@ -1,35 +1,46 @@
 import type { CsrRows } from "./types.ts";
 
+/** A column below 2^31 and a position below this make one exact float64 to sort by. */
+const maxPosition = 2 ** 21;
+
 /** Sorts the columns of every row and sums duplicates, as scipy's `sum_duplicates` does. Returns the input when it is in order. */
 export function canonicalRows(rows: CsrRows): CsrRows {
-  let ordered = true;
-  for (let row = 0; row < rows.nRows && ordered; row++) {
-    for (let i = rows.indptr[row]! + 1; i < rows.indptr[row + 1]!; i++) {
-      if (rows.indices[i]! <= rows.indices[i - 1]!) {
-        ordered = false;
-        break;
-      }
+  return isCanonical(rows) ? rows : sumDuplicates(rows);
+}
+
+/** Whether columns rise within every row. */
+export function isCanonical({ nRows, indptr, indices }: CsrRows): boolean {
+  for (let row = 0; row < nRows; row++) {
+    const end = indptr[row + 1]!;
+    let before = -1;
+    for (let i = indptr[row]!; i < end; i++) {
+      const column = indices[i]!;
+      if (column <= before) return false;
+      before = column;
     }
   }
-  return ordered ? rows : sumDuplicates(rows);
+  return true;
 }
 
 function sumDuplicates(rows: CsrRows): CsrRows {
   const indptr = new Float64Array(rows.nRows + 1);
   const indices = new Int32Array(rows.indices.length);
   const data = rows.data.slice();
+  let longest = 0;
+  for (let row = 0; row < rows.nRows; row++) {
+    longest = Math.max(longest, rows.indptr[row + 1]! - rows.indptr[row]!);
+  }
+  const keys = new Float64Array(longest);
   let at = 0;
   for (let row = 0; row < rows.nRows; row++) {
     const from = rows.indptr[row]!;
     const count = rows.indptr[row + 1]! - from;
-    // The sort is stable: duplicates are summed in the order in which they stand in the file.
-    const order = Uint32Array.from({ length: count }, (_, i) => i).sort(
-      (a, b) => rows.indices[from + a]! - rows.indices[from + b]! || a - b,
-    );
+    const order = sortedOrder(rows.indices, from, count, keys);
     const first = at;
-    for (const i of order) {
-      const column = rows.indices[from + i]!;
-      const value = rows.data[from + i]!;
+    for (let i = 0; i < count; i++) {
+      const position = order(i);
+      const column = rows.indices[from + position]!;
+      const value = rows.data[from + position]!;
       if (at > first && indices[at - 1] === column) data[at - 1]! += value;
       else {
         indices[at] = column;
@@ -45,4 +56,23 @@ function sumDuplicates(rows: CsrRows): CsrRows {
     indices: indices.slice(0, at),
     data: data.slice(0, at),
   };
+}
+
+/** Positions by column; of one column in the order of the file, so that duplicates are summed as they stand there. */
+function sortedOrder(
+  indices: Int32Array,
+  from: number,
+  count: number,
+  keys: Float64Array,
+): (i: number) => number {
+  if (count > maxPosition) {
+    const order = Uint32Array.from({ length: count }, (_, i) => i).sort(
+      (a, b) => indices[from + a]! - indices[from + b]! || a - b,
+    );
+    return (i) => order[i]!;
+  }
+  const mine = keys.subarray(0, count);
+  for (let i = 0; i < count; i++) mine[i] = indices[from + i]! * maxPosition + i;
+  mine.sort();
+  return (i) => mine[i]! % maxPosition;
 }

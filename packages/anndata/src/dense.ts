@@ -1,11 +1,24 @@
 import { AnnDataError } from "./errors.ts";
-import { batchesOf, checkRange, checkShape, type MatrixAxes, valueArray, valueDtype } from "./matrix.ts";
+import {
+  batchesOf,
+  checkRange,
+  checkShape,
+  type MatrixAxes,
+  type MatrixLimits,
+  valueArray,
+  valueDtype,
+} from "./matrix.ts";
 import { plainNumbers } from "./source.ts";
 import type { ArrayInfo, Source } from "./storage.ts";
 import type { CsrRows, Matrix } from "./types.ts";
 
 /** A two-axis dataset, or the one-axis one that versions before 0.7 wrote when a side was 1. */
-export function openDense(source: Source, where: string, axes: MatrixAxes, maxBytes: number): Matrix {
+export function openDense(
+  source: Source,
+  where: string,
+  axes: MatrixAxes,
+  { maxBytes }: MatrixLimits,
+): Matrix {
   const info = source.dataset(where);
   const squeezed = info.shape?.length === 1 && (axes.columns === 1 || axes.rows === 1);
   const shape: number[] = squeezed ? [axes.rows, info.shape![0]! / axes.rows] : (info.shape ?? []);

@@ -1,4 +1,20 @@
 export { type CopyOptions, copyAnnData } from "./copy.ts";
+export { createSink } from "./create-sink.ts";
+export {
+  type ArrayElement,
+  type ArraySource,
+  type AwkwardElement,
+  arrayOf,
+  type CategoricalElement,
+  type DataFrameElement,
+  type DictElement,
+  type Element,
+  type NullableElement,
+  type RawNode,
+  type SparseElement,
+  type UnknownElement,
+} from "./elements/element.ts";
+export { writeElement } from "./elements/write-element.ts";
 export { AnnDataError, type AnnDataErrorTag } from "./errors.ts";
 export { chooseFeatureIds, type FeatureIds, withoutVersion } from "./feature-ids.ts";
 export { type IsolatedReport, type IsolateOptions, runIsolated } from "./isolate.ts";
@@ -6,8 +22,12 @@ export { openAnnData } from "./open.ts";
 export { isParsedOnOpen } from "./open-source.ts";
 export { concatRows, takeRows } from "./rows.ts";
 export { geneExpressionOf, takeColumns, takeFrame } from "./select-features.ts";
+export type * from "./storage.ts";
 export type {
+  Aligned,
+  AlignedArray,
   AnnData,
+  BooleanColumn,
   CategoricalColumn,
   Column,
   CsrRows,
@@ -18,8 +38,10 @@ export type {
   JsonLike,
   Matrix,
   NumberArray,
+  NumberColumn,
   NumberDtype,
   OpenOptions,
+  StringColumn,
   WriteOptions,
 } from "./types.ts";
 export { parseGeneList } from "./validation/gene-list.ts";

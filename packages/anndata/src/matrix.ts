@@ -10,8 +10,20 @@ import type { CsrRows, Matrix } from "./types.ts";
 export interface MatrixAxes {
   rows: number;
   columns: number;
+  /** Said in errors, for example "obs has 10 cells". */
+  rowsSay: string;
   /** Said in errors, for example "var has 20 genes". */
   columnsSay: string;
+}
+
+/** What reading a matrix may take. */
+export interface MatrixLimits {
+  /** Largest array that one call may hold. */
+  maxBytes: number;
+  /** Where matrices that do not fit are turned; default: the system's folder for temporary files. */
+  tempDir?: string | undefined;
+  /** Called when the file is closed. */
+  onClose(callback: () => void): void;
 }
 
 /**
@@ -19,16 +31,16 @@ export interface MatrixAxes {
  *
  * @throws AnnDataError "wrong-length" | "invalid" | "unsupported" | "not-found"
  */
-export function openMatrix(source: Source, where: string, axes: MatrixAxes, maxBytes: number): Matrix {
+export function openMatrix(source: Source, where: string, axes: MatrixAxes, limits: MatrixLimits): Matrix {
   const kind = source.kind(where);
-  if (kind === "dataset") return openDense(source, where, axes, maxBytes);
+  if (kind === "dataset") return openDense(source, where, axes, limits);
   if (kind !== "group") throw new AnnDataError("not-found", `there is no matrix at ${where}`);
   const format = sparseFormat(source, where);
   const shape = shapeAttribute(source, where, "shape") ?? shapeAttribute(source, where, "h5sparse_shape");
   if (shape === undefined)
     throw new AnnDataError("invalid", `${where} has no attribute shape (or h5sparse_shape)`);
   checkShape(where, shape, axes);
-  return openCompressed(source, where, format, axes, maxBytes);
+  return openCompressed(source, where, format, axes, limits);
 }
 
 function sparseFormat(source: Source, where: string): "csr" | "csc" {
@@ -53,7 +65,7 @@ export function checkShape(where: string, shape: readonly number[], axes: Matrix
   if (shape.length === 2 && shape[0] === axes.rows && shape[1] === axes.columns) return;
   throw new AnnDataError(
     "wrong-length",
-    `${where} has shape [${shape.join(", ")}], expected [${axes.rows}, ${axes.columns}]: obs has ${axes.rows} cells and ${axes.columnsSay}`,
+    `${where} has shape [${shape.join(", ")}], expected [${axes.rows}, ${axes.columns}]: ${axes.rowsSay} and ${axes.columnsSay}`,
   );
 }
 

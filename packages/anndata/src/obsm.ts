@@ -1,8 +1,11 @@
 import { dtypeOf } from "./columns.ts";
+import type { ArraySource } from "./elements/element.ts";
+import { arrayAt } from "./elements/read-element.ts";
+import { memberArrays } from "./elements/upgrade.ts";
 import { AnnDataError } from "./errors.ts";
 import { valueArray } from "./matrix.ts";
 import { plainNumbers, stringAttribute } from "./source.ts";
-import type { Source, Values, ValueType } from "./storage.ts";
+import type { Source } from "./storage.ts";
 
 export interface Embedding {
   data: Float32Array | Float64Array;
@@ -10,57 +13,55 @@ export interface Embedding {
 }
 
 /** obsm is a group of arrays, or before 0.7 one compound dataset with an array per key. */
-export function obsmKeysOf(source: Source): string[] {
-  const kind = source.kind("/obsm");
-  if (kind === "group") return source.children("/obsm");
-  const type = kind === "dataset" ? source.dataset("/obsm").type : undefined;
+export function obsmKeysOf(source: Source, where: string): string[] {
+  const kind = source.kind(where);
+  if (kind === "group") return source.children(where);
+  const type = kind === "dataset" ? source.dataset(where).type : undefined;
   return type?.kind === "compound" ? type.members.map((member) => member.name) : [];
+}
+
+/** One key of the compound dataset; a member that is a small array becomes further axes. */
+export function memberOfCompound(source: Source, where: string, key: string): ArraySource {
+  const info = source.dataset(where);
+  const members = info.type.kind === "compound" ? info.type.members : [];
+  const type = members.find((member) => member.name === key)?.type;
+  if (type === undefined) throw new AnnDataError("not-found", `${where} has no key ${JSON.stringify(key)}`);
+  return memberArrays(source, info)(key, type);
 }
 
 /** @throws AnnDataError "not-found" | "unsupported" | "wrong-length" */
 export function readObsm(source: Source, key: string, nObs: number): Embedding {
   const where = `/obsm/${key}`;
-  if (!obsmKeysOf(source).includes(key))
+  if (!obsmKeysOf(source, "/obsm").includes(key))
     throw new AnnDataError("not-found", `obsm has no key ${JSON.stringify(key)}`);
-  if (source.kind("/obsm") === "dataset") return readMember(source, key, nObs);
+  if (source.kind("/obsm") === "dataset") {
+    return toEmbedding(memberOfCompound(source, "/obsm", key), `/obsm.${key}`, nObs);
+  }
   if (source.kind(where) !== "dataset") {
     const encoding = stringAttribute(source, where, "encoding-type") ?? "a group";
-    throw new AnnDataError("unsupported", `${where} is ${encoding}; only plain arrays of obsm are read`);
+    throw new AnnDataError(
+      "unsupported",
+      `${where} is ${encoding}, not a plain array; aligned.obsm reads it`,
+    );
   }
-  const info = source.dataset(where);
-  const shape = info.shape ?? [];
-  if (shape.length < 1 || shape.length > 2) {
-    throw new AnnDataError("unsupported", `${where} has shape [${shape}], expected one or two axes`);
-  }
-  return toEmbedding(source.read(info), info.type, [shape[0]!, shape[1] ?? 1], where, nObs);
+  return toEmbedding(arrayAt(source, where), where, nObs);
 }
 
-function readMember(source: Source, key: string, nObs: number): Embedding {
-  const info = source.dataset("/obsm");
-  if (info.type.kind !== "compound") throw new AnnDataError("invalid", "/obsm is no compound dataset");
-  const type = info.type.members.find((member) => member.name === key)!.type;
-  const width = type.kind === "array" ? type.dims.reduce((product, dim) => product * dim, 1) : 1;
-  const values = (source.read(info) as Map<string, Values>).get(key)!;
-  const base = type.kind === "array" ? type.base : type;
-  return toEmbedding(values, base, [info.shape?.[0] ?? 0, width], `/obsm.${key}`, nObs);
-}
-
-function toEmbedding(
-  values: Values,
-  type: ValueType,
-  shape: [number, number],
-  where: string,
-  nObs: number,
-): Embedding {
+function toEmbedding({ type, shape, read }: ArraySource, where: string, nObs: number): Embedding {
   if (type.kind !== "int" && type.kind !== "float") {
     throw new AnnDataError("unsupported", `${where} holds ${type.kind}, expected numbers`);
+  }
+  if (shape.length < 1 || shape.length > 2) {
+    throw new AnnDataError("unsupported", `${where} has shape [${shape}], expected one or two axes`);
   }
   if (shape[0] !== nObs) {
     throw new AnnDataError("wrong-length", `${where} has shape [${shape}], but obs has ${nObs} cells`);
   }
-  const numbers = plainNumbers(values, where);
-  if (numbers instanceof Float32Array || numbers instanceof Float64Array) return { data: numbers, shape };
+  const numbers = plainNumbers(read(), where);
+  const size: [number, number] = [shape[0], shape[1] ?? 1];
+  if (numbers instanceof Float32Array || numbers instanceof Float64Array)
+    return { data: numbers, shape: size };
   const data = valueArray(dtypeOf(type), numbers.length);
   data.set(numbers);
-  return { data, shape };
+  return { data, shape: size };
 }

@@ -310,21 +310,6 @@ test("a matrix that contradicts itself says where", async () => {
   }
 });
 
-test("turning a CSC matrix beyond maxBytes says how much it takes", async () => {
-  await make((out) => {
-    frames(out, 2, 3);
-    sparse(out, "/X", {
-      attributes: { "encoding-type": "csc_matrix" },
-      shape: [2, 3],
-      indptr: Int32Array.of(0, 2, 4, 6),
-      indices: Int32Array.of(0, 1, 0, 1, 0, 1),
-      data: new Float32Array(6).fill(1),
-    });
-  }).then((file) => file.close());
-  const file = await opened(path, { maxBytes: 64 });
-  assert.throws(() => file.x!.rows(0, 1), { tag: "too-large", message: /takes 96 bytes, the limit is 64/ });
-});
-
 test("what is not AnnData is named", async () => {
   const cases: [(out: H5Writer) => void, RegExp][] = [
     [(out) => out.group("/mod"), /MuData/],

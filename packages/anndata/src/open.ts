@@ -1,6 +1,9 @@
+import { alignedEntries } from "./aligned.ts";
+import { readElementFrom } from "./elements/read-element.ts";
+import { readAnnDataElement } from "./elements/upgrade.ts";
 import { openFrame } from "./frame.ts";
 import { LazyMap } from "./lazy-map.ts";
-import { openMatrix } from "./matrix.ts";
+import { type MatrixLimits, openMatrix } from "./matrix.ts";
 import { obsmKeysOf, readObsm } from "./obsm.ts";
 import { openSource } from "./open-source.ts";
 import { refuseOthers } from "./refuse-others.ts";
@@ -23,14 +26,19 @@ export async function openAnnData(path: string, options: OpenOptions = {}): Prom
   try {
     const maxBytes = options.maxBytes ?? defaultMaxBytes;
     source = await openSource(path, { maxBytes, tempDir: options.tempDir });
-    return build(source, maxBytes);
+    return build(source, { ...options, maxBytes });
   } catch (error) {
     source?.close();
     throw asAnnDataError(error);
   }
 }
 
-function build(source: Source, maxBytes: number): AnnData {
+function build(source: Source, options: OpenOptions & { maxBytes: number }): AnnData {
+  const atClose: (() => void)[] = [() => source.close()];
+  const close = () => {
+    for (const callback of atClose.splice(0)) callback();
+  };
+  const limits: MatrixLimits = { ...options, onClose: (callback) => void atClose.push(callback) };
   refuseOthers(source);
   const obs = openFrame(source, "/obs");
   const vars = openFrame(source, "/var");
@@ -38,14 +46,20 @@ function build(source: Source, maxBytes: number): AnnData {
     openMatrix(
       source,
       where,
-      { rows: obs.length, columns: features.length, columnsSay: `${name} has ${features.length} genes` },
-      maxBytes,
+      {
+        rows: obs.length,
+        columns: features.length,
+        rowsSay: `obs has ${obs.length} cells`,
+        columnsSay: `${name} has ${features.length} genes`,
+      },
+      limits,
     );
   const x = once(() => (source.kind("/X") === undefined ? undefined : matrix("/X", vars, "var")));
   const raw = once(() => openRaw(source, matrix));
   const layerKeys = source.kind("/layers") === "group" ? source.children("/layers") : [];
   return {
     path: source.path,
+    format: source.format,
     nObs: obs.length,
     nVar: vars.length,
     obs,
@@ -57,11 +71,18 @@ function build(source: Source, maxBytes: number): AnnData {
       return raw();
     },
     layers: new LazyMap(layerKeys, (key) => matrix(`/layers/${key}`, vars, "var")),
-    obsmKeys: obsmKeysOf(source),
+    obsmKeys: obsmKeysOf(source, "/obsm"),
+    aligned: {
+      obsm: alignedEntries(source, "/obsm", { lengths: [obs.length], what: "cells" }, limits),
+      varm: alignedEntries(source, "/varm", { lengths: [vars.length], what: "genes" }, limits),
+      obsp: alignedEntries(source, "/obsp", { lengths: [obs.length, obs.length], what: "cells" }, limits),
+      varp: alignedEntries(source, "/varp", { lengths: [vars.length, vars.length], what: "genes" }, limits),
+    },
+    element: (where) => (where === "/" ? readAnnDataElement(source) : readElementFrom(source, where)),
     obsm: (key) => readObsm(source, key, obs.length),
     uns: () => readTree(source, "/uns"),
-    close: () => source.close(),
-    [Symbol.dispose]: () => source.close(),
+    close,
+    [Symbol.dispose]: close,
   };
 }
 

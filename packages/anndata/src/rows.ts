@@ -26,6 +26,26 @@ export function takeRows(rows: CsrRows, order: Int32Array): CsrRows {
   return { nRows: order.length, nCols: rows.nCols, indptr, indices, data };
 }
 
+/** Rows `start` (inclusive) to `end` (exclusive), copied. */
+export function sliceRows(rows: CsrRows, start: number, end: number): CsrRows {
+  if (
+    !(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= rows.nRows)
+  ) {
+    throw new AnnDataError("invalid-argument", `sliceRows: ${start} to ${end} of ${rows.nRows} rows`);
+  }
+  const from = rows.indptr[start]!;
+  const to = rows.indptr[end]!;
+  const indptr = new Float64Array(end - start + 1);
+  for (let row = 0; row <= end - start; row++) indptr[row] = rows.indptr[start + row]! - from;
+  return {
+    nRows: end - start,
+    nCols: rows.nCols,
+    indptr,
+    indices: rows.indices.slice(from, to),
+    data: rows.data.slice(from, to),
+  };
+}
+
 /** Rows one after another; all parts have the same columns. Data is float64 when any part is. */
 export function concatRows(parts: readonly CsrRows[]): CsrRows {
   const first = parts[0];

@@ -1,3 +1,6 @@
+import type { Element } from "./elements/element.ts";
+import type { StorageFormat } from "./storage.ts";
+
 /** Rows of a sparse matrix. Row `r` holds entries `indptr[r] … indptr[r + 1] - 1`. */
 export interface CsrRows {
   nRows: number;
@@ -98,8 +101,27 @@ export interface Matrix {
   batches(batchRows: number): Generator<{ start: number; rows: CsrRows }>;
 }
 
+/** An entry of obsm, varm, obsp or varp. */
+export type Aligned =
+  | AlignedArray
+  | { kind: "sparse"; matrix: Matrix }
+  | { kind: "dataframe"; frame: DataFrame }
+  /** Ragged arrays and encodings that this package does not know. */
+  | { kind: "other"; element: Element };
+
+export interface AlignedArray {
+  kind: "array";
+  /** dtype on disk. */
+  dtype: string;
+  /** Any number of axes. */
+  shape: readonly number[];
+  /** Rows `start` (inclusive) to `end` (exclusive), row-major; default: all. */
+  rows(start?: number, end?: number): NumberArray;
+}
+
 export interface AnnData {
   readonly path: string;
+  readonly format: StorageFormat;
   readonly nObs: number;
   readonly nVar: number;
   readonly obs: DataFrame;
@@ -109,8 +131,15 @@ export interface AnnData {
   /** Matrices are opened on first use. */
   readonly layers: ReadonlyMap<string, Matrix>;
   readonly obsmKeys: string[];
-  /** Row-major. Data frames and sparse entries of obsm are refused with "unsupported". */
+  /** All of a plain array of obsm, row-major; `aligned.obsm` also has the rest, and rows of it. @throws AnnDataError "unsupported" for what is no array */
   obsm(key: string): { data: Float32Array | Float64Array; shape: [number, number] };
+  /** What stands beside obs and var, opened on first use. @throws AnnDataError "wrong-length" | "invalid" from `get` */
+  readonly aligned: Readonly<Record<"obsm" | "varm" | "obsp" | "varp", ReadonlyMap<string, Aligned>>>;
+  /**
+   * Whatever stands at a path ("/uns/neighbors", "/obs/cell_type"), with its exact dtype and encoding; "/" is the whole file, brought
+   * up to date when it is of an old version. Arrays inside are read when asked for. @throws AnnDataError "not-found" | "invalid" | "refused-link"
+   */
+  element(path: string): Element;
   /** `uns` as plain JSON: numbers that are not finite become null, big arrays a `{ shape, dtype }` summary, cycles are cut. */
   uns(): unknown;
   close(): void;
@@ -120,7 +149,10 @@ export interface AnnData {
 export interface OpenOptions {
   /** Largest array that one call may hold, in bytes; default 1 GiB. */
   maxBytes?: number;
-  /** Where formats of text (Matrix Market) are unpacked while they are open; default: the system's temporary folder. */
+  /**
+   * Where formats of text (Matrix Market) are unpacked, and matrices stored by column that do not fit into memory turned round, while the file is
+   * open; default: the system's temporary folder.
+   */
   tempDir?: string | undefined;
 }
 

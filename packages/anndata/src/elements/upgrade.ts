@@ -100,7 +100,10 @@ function compoundDict(source: Source, info: ArrayInfo): DictElement {
 }
 
 /** A member that is a small array becomes further axes. */
-function memberArrays(source: Source, info: ArrayInfo): (name: string, type: ValueType) => ArraySource {
+export function memberArrays(
+  source: Source,
+  info: ArrayInfo,
+): (name: string, type: ValueType) => ArraySource {
   const length = info.shape?.[0] ?? 0;
   const members = compoundMembers(source, info, length);
   return (name, type) => ({
