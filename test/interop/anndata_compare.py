@@ -148,6 +148,10 @@ def same_anndata(a, b, where, out):
 
 
 def read(path):
+    if path.endswith(".zip"):
+        import zarr
+
+        return anndata.read_zarr(zarr.storage.ZipStore(path, mode="r"))
     return (anndata.read_zarr if ".zarr" in path else anndata.read_h5ad)(path)
 
 

@@ -6,6 +6,7 @@ import { openMtxSource } from "./mtx/mtx-source.ts";
 import { looksLikeTarball, unpackMtx } from "./mtx/tarball.ts";
 import type { Source } from "./storage.ts";
 import { tenxLayout, tenxSource } from "./tenx/tenx-h5.ts";
+import { looksLikeZarr, openZarrSource } from "./zarr-source.ts";
 
 export interface OpenSourceOptions {
   /** Largest array that one call may hold, in bytes. */
@@ -18,13 +19,14 @@ export interface OpenSourceOptions {
 const unpackedFactor = 64;
 
 /**
- * Opens what stands at the path, recognised by its content: .h5ad, 10x HDF5, loom, a Matrix Market triple (folder, matrix or tarball). All are
- * laid out as AnnData.
+ * Opens what stands at the path, recognised by its content: .h5ad, zarr (folder or zip), 10x HDF5, loom, a Matrix Market triple (folder,
+ * matrix or tarball). All are laid out as AnnData.
  *
  * @throws AnnDataError "file-not-found" | "permission-denied" | "not-hdf5" | "not-anndata" | "truncated" | "corrupt" | "invalid"
  */
 export async function openSource(path: string, options: OpenSourceOptions): Promise<Source> {
   const { maxBytes, tempDir } = options;
+  if (looksLikeZarr(path)) return openZarrSource(path, maxBytes);
   if (looksLikeMtx(path)) return openMtxSource(path, maxBytes, tempDir);
   if (exists(path) && looksLikeTarball(path)) return openTarball(path, options);
   const source = await openH5Source(path, maxBytes);

@@ -1,8 +1,16 @@
 import { type H5Numbers, Hdf5Error } from "@cytomesh/hdf5";
-import { AnnDataError } from "./errors.ts";
+import { ZarrError, type ZarrErrorTag } from "@cytomesh/zarr";
+import { AnnDataError, type AnnDataErrorTag } from "./errors.ts";
 import type { Source, Values } from "./storage.ts";
 
-/** Calls into @cytomesh/hdf5: its tags are a subset of ours, its messages name file and path already. */
+/** What zarr calls otherwise; the other tags are ours too. */
+const zarrTags = {
+  "not-zarr": "not-anndata",
+  "not-zip": "not-anndata",
+  "refused-path": "refused-link",
+} as const satisfies Partial<Record<ZarrErrorTag, AnnDataErrorTag>>;
+
+/** Calls into @cytomesh/hdf5 and @cytomesh/zarr: their messages name file and path already. */
 export function typed<T>(call: () => T): T {
   try {
     return call();
@@ -12,7 +20,14 @@ export function typed<T>(call: () => T): T {
 }
 
 export function asAnnDataError(error: unknown): unknown {
-  return error instanceof Hdf5Error ? new AnnDataError(error.tag, error.message, { cause: error }) : error;
+  if (error instanceof Hdf5Error) return new AnnDataError(error.tag, error.message, { cause: error });
+  if (!(error instanceof ZarrError)) return error;
+  const { tag } = error;
+  const ours =
+    tag in zarrTags
+      ? zarrTags[tag as keyof typeof zarrTags]
+      : (tag as Exclude<ZarrErrorTag, keyof typeof zarrTags>);
+  return new AnnDataError(ours, error.message, { cause: error });
 }
 
 /** First string of an attribute; undefined when it is missing or not a string. */
