@@ -25,7 +25,7 @@ export function elementCount(shape: readonly number[] | undefined): number {
 
 /** Throws before anything is allocated when the declared sizes cannot be true for a file of this size. */
 export function checkDeclaredSize(info: DatasetInfo, fileBytes: number, where: string): void {
-  const size = memoryBytes(info.type) ?? 1;
+  const size = info.elementBytes;
   const declared = elementCount(info.shape) * size;
   const packed = info.filters.some((filter) => filter.id === filterIds.zstd)
     ? maxZstdExpansion

@@ -28,8 +28,10 @@ export function decodeElements(
       return members(bytes, type, heap, where);
     case "array":
       return decodeElements(bytes, type.base, heap, where);
-    case "other":
-      throw new Hdf5Error("unsupported", `${where} has the type ${type.description}, which is not supported`);
+    default: {
+      const name = type.kind === "other" ? type.description : type.kind;
+      throw new Hdf5Error("unsupported", `${where} has the type ${name}, which is not supported`);
+    }
   }
 }
 

@@ -11,11 +11,18 @@ export type H5Type =
   | { kind: "compound"; size: number; members: H5Member[] }
   /** A small array as one element, for example a row of an embedding; its values arrive flat. */
   | { kind: "array"; size: number; dims: number[]; base: H5Type }
+  /** A list of its own length per element; values are H5Sequences. */
+  | { kind: "vlen"; size: number; base: H5Type }
+  /** Bytes without meaning to HDF5; values are a Uint8Array, element after element. */
+  | { kind: "opaque"; size: number; tag: string }
+  /** Values are addresses of object headers (BigUint64Array), or the bytes of a reference to a region. */
+  | { kind: "reference"; size: number; target: "object" | "region" }
+  /** Described only; its values cannot be read. */
   | { kind: "other"; description: string };
 
 export interface H5Member {
   name: string;
-  /** Byte offset inside one element as it lies in memory. */
+  /** Byte offset inside one element. */
   offset: number;
   type: H5Type;
 }
@@ -33,8 +40,19 @@ export type H5Numbers =
   | Float32Array
   | Float64Array;
 
+/** Lists of different lengths: list i is values[offsets[i]] to values[offsets[i + 1]], counted in elements. */
+export interface H5Sequences {
+  /** How many lists. */
+  readonly length: number;
+  /** One more than there are lists. */
+  readonly offsets: Float64Array;
+  readonly values: H5Values;
+  /** Lists `start` to `end`; `values` is shared. */
+  slice(start: number, end: number): H5Sequences;
+}
+
 /** Numbers and enums as typed arrays, strings as arrays, compounds as one entry per member. */
-export type H5Values = H5Numbers | string[] | Map<string, H5Values>;
+export type H5Values = H5Numbers | string[] | Map<string, H5Values> | H5Sequences;
 
 export interface H5Filter {
   id: number;
@@ -110,8 +128,12 @@ export interface H5Reader {
   attributeNames(path: string): string[];
   attribute(path: string, name: string): H5Attribute | undefined;
   dataset(path: string): DatasetInfo;
-  /** Elements of rows `start` to `end` along the first axis (default: all), row-major; a scalar is one element. */
-  read(info: DatasetInfo, start?: number, end?: number): H5Values;
+  /**
+   * Elements of rows `start` to `end` along the first axis (default: all), row-major; a scalar is one element.
+   *
+   * @param columns range along the second axis (default: all)
+   */
+  read(info: DatasetInfo, start?: number, end?: number, columns?: readonly [number, number]): H5Values;
   /** Where the stored bytes are, for decoding elsewhere; undefined when only the fallback engine can read the dataset. */
   storage(info: DatasetInfo): H5Storage | undefined;
   close(): void;
@@ -120,6 +142,13 @@ export interface H5Reader {
 export interface ReaderOptions {
   /** Largest array that one read may return, default 1 GiB. */
   maxBytes?: number;
+  /**
+   * "auto" (default) reads with the engine written here and asks h5wasm for what that does not know; "native" and "wasm" are one
+   * of them alone.
+   */
+  engine?: "auto" | "native" | "wasm";
+  /** Is told what was handed to the fallback, and why. */
+  debug?: (message: string) => void;
 }
 
 export type AttributeInput =

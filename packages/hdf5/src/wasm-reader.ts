@@ -6,7 +6,7 @@ import { filterRoute } from "./filters.ts";
 import { resolveLinks, splitPath } from "./links.ts";
 import { readRawRows } from "./raw-chunks.ts";
 import { checkSuperblock } from "./superblock.ts";
-import type { DatasetInfo, H5Attribute, H5Kind, H5Reader, H5Type, H5Values, ReaderOptions } from "./types.ts";
+import type { DatasetInfo, H5Attribute, H5Kind, H5Numbers, H5Reader, H5Type, H5Values } from "./types.ts";
 import {
   explainLog,
   returnSandbox,
@@ -17,23 +17,22 @@ import {
 } from "./wasm-module.ts";
 import { hasPointers, memoryBytes, toType } from "./wasm-type.ts";
 
-const defaultMaxBytes = 1024 ** 3;
 const maxAttributeBytes = 64 * 1024 * 1024;
 /** Variable-length strings are turned into JavaScript strings in passes of this many. */
 const stringsPerBlock = 65_536;
 const kinds: Record<number, H5Kind> = { 0: "group", 1: "dataset", 2: "datatype" };
 
 /**
- * Opens a local HDF5 file. Asynchronous only because the wasm module loads on the first call in a thread; each open file has a
- * sandbox of its own, so damage done by one file does not reach another.
+ * Opens a local HDF5 file with h5wasm. Asynchronous only because the wasm module loads on the first call in a thread; each open file
+ * has a sandbox of its own, so damage done by one file does not reach another.
  *
  * @throws Hdf5Error
  */
-export async function openH5(path: string, options: ReaderOptions = {}): Promise<H5Reader> {
+export async function openWasm(path: string, maxBytes: number): Promise<H5Reader> {
   const { sizeBytes, base } = checkSuperblock(path);
   const sandbox = await takeSandbox();
   try {
-    return openIn(sandbox, path, { sizeBytes, base }, options.maxBytes ?? defaultMaxBytes);
+    return openIn(sandbox, path, { sizeBytes, base }, maxBytes);
   } catch (error) {
     returnSandbox(sandbox);
     throw error;
@@ -95,7 +94,17 @@ function openIn(
     return info;
   }
 
-  function read(info: DatasetInfo, start = 0, end = info.shape?.[0] ?? 1): H5Values {
+  function read(
+    info: DatasetInfo,
+    start = 0,
+    end = info.shape?.[0] ?? 1,
+    columns?: readonly [number, number],
+  ): H5Values {
+    const rows = readRows(info, start, end);
+    return columns === undefined ? rows : cutColumns(info, rows, columns);
+  }
+
+  function readRows(info: DatasetInfo, start: number, end: number): H5Values {
     const where = info.path;
     if (info.shape === undefined) return noValues(info.type, where);
     const rows = info.shape[0] ?? 1;
@@ -150,6 +159,33 @@ function openIn(
     throw new Hdf5Error("corrupt", `${path} cannot be opened: ${explainLog(sandbox.log)}`);
   }
   return reader;
+}
+
+/** The fallback reads whole rows. */
+function cutColumns(info: DatasetInfo, values: H5Values, [from, to]: readonly [number, number]): H5Values {
+  const shape = info.shape ?? [];
+  const width = shape[1];
+  if (width === undefined || !(Number.isInteger(from) && 0 <= from && from <= to && to <= width)) {
+    throw new Hdf5Error(
+      "invalid-argument",
+      `${info.path}: columns ${from} to ${to} asked for, its shape is [${shape}]`,
+    );
+  }
+  const inner = elementCount(shape.slice(2)) * perElement(info.type);
+  const cut = <T extends H5Numbers | string[]>(list: T): T => {
+    const rows = Math.floor(list.length / (width * inner));
+    const parts = Array.from({ length: rows }, (_, row) =>
+      list.slice((row * width + from) * inner, (row * width + to) * inner),
+    );
+    return joinValues(parts.length === 0 ? [list.slice(0, 0)] : parts) as T;
+  };
+  if (Array.isArray(values)) return cut(values);
+  if (ArrayBuffer.isView(values)) return cut(values);
+  throw new Hdf5Error("unsupported", `${info.path}: columns of ${info.type.kind} elements`);
+}
+
+function perElement(type: H5Type): number {
+  return type.kind === "array" ? elementCount(type.dims) * perElement(type.base) : 1;
 }
 
 function describe(hdf5: WasmHdf5, file: bigint, at: string): DatasetInfo {

@@ -40,8 +40,10 @@ export function encodeType(type: H5Type): Buffer {
       header(out, 3, 10, 0, type.size).u8(type.dims.length);
       for (const dim of type.dims) out.u32(dim);
       return out.raw(encodeType(type.base)).bytes();
-    case "other":
-      throw new Hdf5Error("unsupported", `cannot write the type ${type.description}`);
+    default: {
+      const name = type.kind === "other" ? type.description : type.kind;
+      throw new Hdf5Error("unsupported", `cannot write the type ${name}`);
+    }
   }
 }
 
