@@ -1,5 +1,5 @@
 import { elementCount } from "../blocks.ts";
-import { decodeChunk } from "../codecs/decode-chunk.ts";
+import { chunkInput, decodeInput } from "../codecs/decode-chunk.ts";
 import { Hdf5Error } from "../errors.ts";
 import type { ChunkCache } from "./chunk-cache.ts";
 import { chunkOffset, firstFrom } from "./chunk-table.ts";
@@ -139,7 +139,7 @@ function readChunks(
     touching.push(i);
   }
   if (found < chunksInBox) fillAll(stored, out);
-  let scratch: Uint8Array | undefined;
+  const coding = { filters: info.filters, elementBytes: type.size, chunkBytes };
   for (const i of touching) {
     const number = table.numbers[i]!;
     const offset = chunkOffset(grid, number);
@@ -149,15 +149,13 @@ function readChunks(
     );
     let chunk = cache.get(stored, number);
     if (chunk === undefined) {
-      const bytes = table.bytes[i]!;
-      if (scratch === undefined || scratch.length < bytes) scratch = new Uint8Array(Math.max(bytes, 65_536));
-      const raw = scratch.subarray(0, bytes);
       const where = `${info.path}, chunk at [${offset}]`;
-      file.readInto(raw, table.addresses[i]!, where);
-      chunk = decodeChunk(raw, info.filters, type.size, chunkBytes, table.masks[i]!, where);
+      const bytes = table.bytes[i]!;
+      file.readInto(chunkInput(bytes, coding), table.addresses[i]!, where);
+      chunk = decodeInput(bytes, coding, table.masks[i]!, where);
       // A chunk that is used up will hardly be asked for again; the ones at the ends of a range will.
       if (!whole) {
-        if (chunk.buffer === raw.buffer) chunk = chunk.slice();
+        chunk = chunk.slice();
         cache.set(stored, number, chunk);
       }
     }
