@@ -2,6 +2,9 @@ export type { MicroscopyErrorTag } from "./errors.ts";
 export { MicroscopyError } from "./errors.ts";
 export { openImage, openImageBytes } from "./open.ts";
 export type { PixelArray, PixelType } from "./pixels.ts";
+export { cropPlane } from "./transform/crop.ts";
+export { createMaxProjection, type MaxProjection, maxOverZ } from "./transform/project.ts";
+export { resizeBilinear, resizedSide, resizeNearest } from "./transform/resize.ts";
 export type {
   ByteSource,
   ChannelInfo,
@@ -18,3 +21,4 @@ export type {
   Region,
   SeriesInfo,
 } from "./types.ts";
+export { encodePng, type PngOptions } from "./write/png.ts";
