@@ -2,7 +2,7 @@ import { bytesSource, type SourceOpener, sourceOpener } from "./bytes/source.ts"
 import { MicroscopyError } from "./errors.ts";
 import { withDefaults } from "./limits.ts";
 import { openRaster } from "./raster.ts";
-import { openTiffImage } from "./tiff/tiff-image.ts";
+import { openCompanion, openTiffImage } from "./tiff/tiff-image.ts";
 import type { ByteSource, MicroscopyImage, OpenOptions, ReadLimits } from "./types.ts";
 
 /**
@@ -38,7 +38,9 @@ async function openSource(
 ): Promise<MicroscopyImage> {
   try {
     const image =
-      (await openTiffImage(source, opener, limits, signal)) ?? (await openRaster(source, limits, signal));
+      (await openTiffImage(source, opener, limits, signal)) ??
+      (await openRaster(source, limits, signal)) ??
+      (await openCompanion(source, opener, limits, signal));
     if (image === undefined)
       throw new MicroscopyError(
         "not-an-image",

@@ -43,10 +43,12 @@ export async function genericSeries(
     } else group.push(ifd);
   }
   const series: SeriesSource[] = [];
+  const apart: Ifd[] = [];
   for (const [key, ifds] of groups) {
-    const made = await oneSeries(file, ifds, levels.get(key) ?? [], warnings, signal);
-    series.push(made);
+    series.push(await oneSeries(file, ifds, levels.get(key) ?? [], warnings, signal));
+    for (const ifd of ifds) apart.push(...(await notLevels(file, ifd, signal)));
   }
+  for (const ifd of apart) series.push(await oneSeries(file, [ifd], [], warnings, signal));
   return series;
 }
 
@@ -67,7 +69,7 @@ async function oneSeries(
   if (axes === undefined && ifds.length > 1)
     warnings.push(`${ifds.length} pages and no word on what they are; they are numbered along t`);
   const printed = vendor.pixelSizeUm === undefined ? await sizeByResolution(file, first, signal) : undefined;
-  const inner = [...subLevels(await subIfdOffsets(file, first, signal))];
+  const inner = await levelOffsets(file, first, signal);
   const levelLayouts: PageLayout[] = [];
   for (const offset of inner)
     levelLayouts.push(await readLayout(file, await readIfd(file, offset, signal), signal));
@@ -101,8 +103,24 @@ async function oneSeries(
   };
 }
 
-function subLevels(offsets: readonly number[]): readonly number[] {
-  return offsets.filter((offset) => offset > 0);
+/** SubIFDs that are not smaller copies of their page: images of their own. */
+async function notLevels(file: TiffFile, ifd: Ifd, signal: AbortSignal | undefined): Promise<Ifd[]> {
+  const apart: Ifd[] = [];
+  for (const offset of await subIfdOffsets(file, ifd, signal)) {
+    const sub = await readIfd(file, offset, signal);
+    if (!isSmallerCopy(file, ifd, sub)) apart.push(sub);
+  }
+  return apart;
+}
+
+/** The SubIFDs of a page that are levels of it: they come first. */
+async function levelOffsets(file: TiffFile, ifd: Ifd, signal: AbortSignal | undefined): Promise<number[]> {
+  const offsets: number[] = [];
+  for (const offset of await subIfdOffsets(file, ifd, signal)) {
+    if (!isSmallerCopy(file, ifd, await readIfd(file, offset, signal))) break;
+    offsets.push(offset);
+  }
+  return offsets;
 }
 
 /** The directory of a level of a page. */
@@ -125,10 +143,19 @@ function keyOf(file: TiffFile, ifd: Ifd): string {
 
 /** Is a page marked as a smaller copy, and shaped like the one before it? */
 function isReducedCopy(file: TiffFile, main: Ifd, ifd: Ifd): boolean {
-  if (((inlineNumber(file, ifd, 254) ?? 0) & 1) === 0) return false;
+  return ((inlineNumber(file, ifd, 254) ?? 0) & 1) === 1 && isSmallerCopy(file, main, ifd);
+}
+
+function isSmallerCopy(file: TiffFile, main: Ifd, ifd: Ifd): boolean {
   const [w0, h0] = [inlineNumber(file, main, 256) ?? 0, inlineNumber(file, main, 257) ?? 0];
   const [w, h] = [inlineNumber(file, ifd, 256) ?? 0, inlineNumber(file, ifd, 257) ?? 0];
-  if (w < 1 || h < 1 || w >= w0 || h >= h0 || inlineNumber(file, main, 277) !== inlineNumber(file, ifd, 277))
+  if (
+    w < 1 ||
+    h < 1 ||
+    w >= w0 ||
+    h >= h0 ||
+    (inlineNumber(file, main, 277) ?? 1) !== (inlineNumber(file, ifd, 277) ?? 1)
+  )
     return false;
   return Math.abs((w0 * h) / (w * h0) - 1) < 0.02 + 1 / w + 1 / h;
 }

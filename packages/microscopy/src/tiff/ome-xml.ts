@@ -5,7 +5,13 @@ import { type Element, parseXml } from "./xml.ts";
 /** An image of OME-XML. */
 export interface OmeImage {
   readonly name?: string;
-  readonly sizes: { readonly t: number; readonly c: number; readonly z: number; readonly y: number; readonly x: number };
+  readonly sizes: {
+    readonly t: number;
+    readonly c: number;
+    readonly z: number;
+    readonly y: number;
+    readonly x: number;
+  };
   /** Fastest axis of planes first, e.g. `["z", "c", "t"]`. */
   readonly order: readonly ("t" | "c" | "z")[];
   /** Samples of each plane (RGB: 3); `sizes.c` counts planes. */
@@ -37,14 +43,22 @@ export interface OmeDocument {
 export function parseOmeXml(xml: string, limits: ReadLimits, where: string): OmeDocument {
   const root = parseXml(xml, limits, where);
   if (root.name !== "OME")
-    throw new MicroscopyError("invalid-metadata", `${where}: expected OME-XML, found <${root.name.slice(0, 80)}>`);
+    throw new MicroscopyError(
+      "invalid-metadata",
+      `${where}: expected OME-XML, found <${root.name.slice(0, 80)}>`,
+    );
   const warnings: string[] = [];
   const { UUID: uuid } = root.attributes;
   const metadataFile = child(root, "BinaryOnly")?.attributes.MetadataFile;
   const images = root.children
     .filter(({ name }) => name === "Image")
     .flatMap((image, i) => imageOf(image, limits, `${where}, image ${i}`, warnings));
-  return { ...(uuid !== undefined && { uuid }), ...(metadataFile !== undefined && { metadataFile }), images, warnings };
+  return {
+    ...(uuid !== undefined && { uuid }),
+    ...(metadataFile !== undefined && { metadataFile }),
+    images,
+    warnings,
+  };
 }
 
 function imageOf(image: Element, limits: ReadLimits, where: string, warnings: string[]): OmeImage[] {
@@ -58,7 +72,10 @@ function imageOf(image: Element, limits: ReadLimits, where: string, warnings: st
   const elements = pixels.children.filter(({ name }) => name === "Channel");
   const { samples, count } = channelPlanes(elements, sizes.c, where, warnings);
   if (sizes.t * count * sizes.z > limits.maxPages)
-    throw new MicroscopyError("too-large", `${where}: ${sizes.t * count * sizes.z} planes, the limit is ${limits.maxPages}`);
+    throw new MicroscopyError(
+      "too-large",
+      `${where}: ${sizes.t * count * sizes.z} planes, the limit is ${limits.maxPages}`,
+    );
   const channels = Array.from({ length: count }, (_, c) => (elements[c] ? channelOf(elements[c]) : {}));
   const pixelSizeUm = physicalSize(pixels, where, warnings);
   const name = image.attributes.Name;
@@ -71,7 +88,9 @@ function imageOf(image: Element, limits: ReadLimits, where: string, warnings: st
       channels,
       ...(pixelSizeUm !== undefined && { pixelSizeUm }),
       type: pixels.attributes.Type ?? pixels.attributes.PixelType ?? "",
-      planes: pixels.children.filter((element) => element.name === "TiffData").map((data) => tiffData(data, where)),
+      planes: pixels.children
+        .filter((element) => element.name === "TiffData")
+        .map((data) => tiffData(data, where)),
     },
   ];
 }
@@ -89,9 +108,14 @@ function channelPlanes(
     return { samples: 1, count: sizeC };
   }
   if (elements.some(({ attributes }) => Number(attributes.SamplesPerPixel ?? 1) !== samples))
-    throw new MicroscopyError("invalid-metadata", `${where}: channels of different SamplesPerPixel are not read here`);
+    throw new MicroscopyError(
+      "invalid-metadata",
+      `${where}: channels of different SamplesPerPixel are not read here`,
+    );
   if (sizeC % samples !== 0) {
-    warnings.push(`${where}: SizeC ${sizeC} is no multiple of SamplesPerPixel ${samples}; taken as ${sizeC} channels`);
+    warnings.push(
+      `${where}: SizeC ${sizeC} is no multiple of SamplesPerPixel ${samples}; taken as ${sizeC} channels`,
+    );
     return { samples: 1, count: sizeC };
   }
   const count = sizeC / samples;
@@ -131,7 +155,8 @@ function physicalSize(pixels: Element, where: string, warnings: string[]): Pixel
     const unit = pixels.attributes[`PhysicalSize${axis}Unit`] ?? "µm";
     const factor = unitUm(unit);
     const value = Number(text);
-    if (factor === undefined) warnings.push(`${where}: PhysicalSize${axis} is in ${unit}, which is no length that is known here`);
+    if (factor === undefined)
+      warnings.push(`${where}: PhysicalSize${axis} is in ${unit}, which is no length that is known here`);
     return factor !== undefined && value > 0 && Number.isFinite(value) ? value * factor : undefined;
   };
   const [x, y, z] = [um("X"), um("Y"), um("Z")];
@@ -141,9 +166,31 @@ function physicalSize(pixels: Element, where: string, warnings: string[]): Pixel
 /** Micrometres of a unit of OME's UnitsLength. */
 export function unitUm(unit: string): number | undefined {
   const prefixes: Readonly<Record<string, number>> = {
-    pm: 1e-6, Å: 1e-4, Å: 1e-4, nm: 1e-3, µm: 1, μm: 1, um: 1, mm: 1e3, cm: 1e4, dm: 1e5, m: 1e6, km: 1e9,
-    in: 25_400, ft: 304_800, yd: 914_400, mi: 1.609344e9, thou: 25.4, li: 25_400 / 12, pt: 25_400 / 72,
-    angstrom: 1e-4, nanometer: 1e-3, micrometer: 1, millimeter: 1e3, centimeter: 1e4, meter: 1e6,
+    pm: 1e-6,
+    Å: 1e-4,
+    "\u212b": 1e-4,
+    nm: 1e-3,
+    µm: 1,
+    μm: 1,
+    um: 1,
+    mm: 1e3,
+    cm: 1e4,
+    dm: 1e5,
+    m: 1e6,
+    km: 1e9,
+    in: 25_400,
+    ft: 304_800,
+    yd: 914_400,
+    mi: 1.609344e9,
+    thou: 25.4,
+    li: 25_400 / 12,
+    pt: 25_400 / 72,
+    angstrom: 1e-4,
+    nanometer: 1e-3,
+    micrometer: 1,
+    millimeter: 1e3,
+    centimeter: 1e4,
+    meter: 1e6,
   };
   return prefixes[unit];
 }
@@ -151,7 +198,12 @@ export function unitUm(unit: string): number | undefined {
 function orderOf(order: string | undefined, where: string): OmeImage["order"] {
   const text = order ?? "XYZCT";
   const axes = Array.from(text.slice(2).toLowerCase());
-  if (!text.startsWith("XY") || axes.length !== 3 || new Set(axes).size !== 3 || !axes.every((a) => "tcz".includes(a)))
+  if (
+    !text.startsWith("XY") ||
+    axes.length !== 3 ||
+    new Set(axes).size !== 3 ||
+    !axes.every((a) => "tcz".includes(a))
+  )
     throw new MicroscopyError("invalid-metadata", `${where}: DimensionOrder ${text.slice(0, 20)}`);
   return axes as unknown as OmeImage["order"];
 }
@@ -178,7 +230,10 @@ function tiffData(data: Element, where: string): TiffData {
 function integer(element: Element, key: string, where: string): number {
   const value = Number(element.attributes[key]);
   if (!Number.isInteger(value) || value < 1 || value > 2 ** 31)
-    throw new MicroscopyError("invalid-metadata", `${where}: ${key} is "${element.attributes[key]?.slice(0, 20)}", expected 1 or more`);
+    throw new MicroscopyError(
+      "invalid-metadata",
+      `${where}: ${key} is "${element.attributes[key]?.slice(0, 20)}", expected 1 or more`,
+    );
   return value;
 }
 

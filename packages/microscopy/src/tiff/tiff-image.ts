@@ -6,6 +6,7 @@ import type { ByteSource, ImageInfo, MicroscopyImage, ReadLimits } from "../type
 import { genericSeries } from "./generic-series.ts";
 import { openTiffFile } from "./ifd.ts";
 import { imageJSeries } from "./imagej.ts";
+import { companionSeries, omeSeries } from "./ome-tiff.ts";
 import { createPages } from "./pages.ts";
 import { readRegion } from "./read-region.ts";
 import { createSegmentCache } from "./segment-cache.ts";
@@ -14,7 +15,7 @@ import type { SeriesSource } from "./series.ts";
 /** Undefined when the source is not a TIFF. Disposing of the image does not dispose of the source. */
 export async function openTiffImage(
   source: ByteSource,
-  _opener: SourceOpener,
+  opener: SourceOpener,
   limits: ReadLimits,
   signal: AbortSignal | undefined,
 ): Promise<MicroscopyImage | undefined> {
@@ -24,15 +25,38 @@ export async function openTiffImage(
   if ((await pages.at(0, signal)) === undefined)
     throw new MicroscopyError("corrupt", `${source.uri}: a TIFF without a page`);
   const warnings: string[] = [];
-  const imageJ = await imageJSeries(file, pages, warnings, signal);
-  const series: SeriesSource[] =
-    imageJ !== undefined ? [imageJ] : await genericSeries(file, pages, warnings, signal);
-  const format = imageJ !== undefined ? "imagej-tiff" : "tiff";
+  const ome = await omeSeries({ file, pages }, opener, limits, warnings, signal);
+  const imageJ = ome === undefined ? await imageJSeries(file, pages, warnings, signal) : undefined;
+  const format = ome !== undefined ? "ome-tiff" : imageJ !== undefined ? "imagej-tiff" : "tiff";
+  const series =
+    ome ?? (imageJ !== undefined ? [imageJ] : await genericSeries(file, pages, warnings, signal));
+  return imageOf(source.uri, format, series, [...pages.warnings, ...warnings], limits);
+}
+
+/** Undefined when the source is not an OME companion file. */
+export async function openCompanion(
+  source: ByteSource,
+  opener: SourceOpener,
+  limits: ReadLimits,
+  signal: AbortSignal | undefined,
+): Promise<MicroscopyImage | undefined> {
+  const warnings: string[] = [];
+  const series = await companionSeries(source, opener, limits, warnings, signal);
+  return series && imageOf(source.uri, "ome-tiff", series, warnings, limits);
+}
+
+function imageOf(
+  uri: string,
+  format: ImageInfo["format"],
+  series: readonly SeriesSource[],
+  warnings: readonly string[],
+  limits: ReadLimits,
+): MicroscopyImage {
   const info: ImageInfo = {
-    uri: source.uri,
+    uri,
     format,
     series: series.map(({ info: one }, index) => ({ index, ...one })),
-    warnings: [...pages.warnings, ...warnings],
+    warnings,
   };
   const cache = createSegmentCache(limits.cacheBytes);
   return {
@@ -40,7 +64,7 @@ export async function openTiffImage(
     async plane(request = {}, options = {}) {
       const at = resolveRequest(info, request);
       const page = await series[at.series]!.page(at, options.signal);
-      return readRegion(page, regionOf(at, page.layout, info.uri), cache, options.signal);
+      return readRegion(page, regionOf(at, page.layout, uri), cache, options.signal);
     },
     [Symbol.asyncDispose]: async () => {},
   };

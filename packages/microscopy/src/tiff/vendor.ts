@@ -46,8 +46,9 @@ function aperio(description: string): VendorMetadata {
   return isPositive(mpp) ? { pixelSizeUm: { x: mpp, y: mpp } } : {};
 }
 
-/** What is used of a page's JSON. */
+/** What is used of a page's JSON; besides there are settings of devices, e.g. `…Laser 488-Power Enable`. */
 interface MicroManagerPage {
+  readonly [setting: string]: unknown;
   readonly ChannelIndex?: number;
   readonly SliceIndex?: number;
   readonly FrameIndex?: number;
@@ -76,12 +77,13 @@ async function microManager(
   const pixelSize = isPositive(size)
     ? { pixelSizeUm: { x: size, y: size, ...(isPositive(step) && { z: step }) } }
     : {};
-  const indices = pages.map((page) => ({
-    t: page.FrameIndex ?? 0,
-    c: page.ChannelIndex ?? 0,
-    z: page.SliceIndex ?? 0,
-  }));
-  const extent = (axis: PageAxis) => indices.reduce((most, index) => Math.max(most, index[axis]), 0) + 1;
+  const ranked = {
+    t: ranks(pages, "FrameIndex"),
+    c: ranks(pages, "ChannelIndex"),
+    z: ranks(pages, "SliceIndex"),
+  };
+  const indices = pages.map((_, i) => ({ t: ranked.t[i]!, c: ranked.c[i]!, z: ranked.z[i]! }));
+  const extent = (axis: PageAxis) => ranked[axis].reduce((most, index) => Math.max(most, index), 0) + 1;
   const sizes = { t: extent("t"), c: extent("c"), z: extent("z") };
   const orders: PageAxis[][] = [
     ["t", "z", "c"],
@@ -94,8 +96,28 @@ async function microManager(
   );
   if (order === undefined || sizes.t * sizes.c * sizes.z !== pages.length) return pixelSize;
   const channels = Array.from({ length: sizes.c }, (_, c) => {
-    const name = pages[indices.findIndex((index) => index.c === c)]?.Channel;
+    const name = channelName(pages[indices.findIndex((index) => index.c === c)]);
     return name === undefined ? {} : { name };
   });
   return { ...pixelSize, channels, pages: { order, sizes } };
+}
+
+/** Indices counted from 0: there are files whose channels begin at -1. */
+function ranks(
+  pages: readonly MicroManagerPage[],
+  key: "FrameIndex" | "ChannelIndex" | "SliceIndex",
+): number[] {
+  const values = pages.map((page) => page[key] ?? 0);
+  const order = new Map([...new Set(values)].sort((a, b) => a - b).map((value, rank) => [value, rank]));
+  return values.map((value) => order.get(value) as number);
+}
+
+/** What the page says, or else the wavelength of the only laser that was on. */
+function channelName(page: MicroManagerPage | undefined): string | undefined {
+  if (page === undefined || (page.Channel !== undefined && page.Channel !== "")) return page?.Channel;
+  const lasers = Object.keys(page).flatMap((key) => {
+    const laser = /Laser (\d{3})-Power Enable$/.exec(key)?.[1];
+    return laser !== undefined && page[key] === "On" ? [laser] : [];
+  });
+  return lasers.length === 1 ? lasers[0] : undefined;
 }

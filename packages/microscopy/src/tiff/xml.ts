@@ -19,9 +19,15 @@ type Ordered = Record<string, unknown>;
  */
 export function parseXml(xml: string, limits: ReadLimits, where: string): Element {
   if (xml.length > limits.maxXmlBytes)
-    throw new MicroscopyError("too-large", `${where}: XML of ${xml.length} characters, the limit is ${limits.maxXmlBytes}`);
+    throw new MicroscopyError(
+      "too-large",
+      `${where}: XML of ${xml.length} characters, the limit is ${limits.maxXmlBytes}`,
+    );
   if (/<!(DOCTYPE|ENTITY)/i.test(xml))
-    throw new MicroscopyError("invalid-metadata", `${where}: XML with a document type, which may define entities, is refused`);
+    throw new MicroscopyError(
+      "invalid-metadata",
+      `${where}: XML with a document type, which may define entities, is refused`,
+    );
   checkNesting(xml, limits.maxXmlDepth, where);
   const parser = new XMLParser({
     preserveOrder: true,
@@ -38,9 +44,13 @@ export function parseXml(xml: string, limits: ReadLimits, where: string): Elemen
   try {
     parsed = parser.parse(xml) as Ordered[];
   } catch (error) {
-    throw new MicroscopyError("invalid-metadata", `${where}: XML is not well formed (${(error as Error).message})`, {
-      cause: error,
-    });
+    throw new MicroscopyError(
+      "invalid-metadata",
+      `${where}: XML is not well formed (${(error as Error).message})`,
+      {
+        cause: error,
+      },
+    );
   }
   const root = parsed.map(toElement).find((element) => element !== undefined);
   if (root === undefined) throw new MicroscopyError("invalid-metadata", `${where}: XML without an element`);
@@ -50,7 +60,8 @@ export function parseXml(xml: string, limits: ReadLimits, where: string): Elemen
 /** Every opened element is closed, in order and not too deep: the parser forgives what is cut off. */
 function checkNesting(xml: string, maxDepth: number, where: string): void {
   const open: string[] = [];
-  const tags = /<!--[\s\S]*?-->|<!\[CDATA\[[\s\S]*?\]\]>|<\?[\s\S]*?\?>|<(\/?)([^\s/>!?][^\s/>]*)((?:"[^"]*"|'[^']*'|[^>"'])*?)(\/?)>/g;
+  const tags =
+    /<!--[\s\S]*?-->|<!\[CDATA\[[\s\S]*?\]\]>|<\?[\s\S]*?\?>|<(\/?)([^\s/>!?][^\s/>]*)((?:"[^"]*"|'[^']*'|[^>"'])*?)(\/?)>/g;
   let end = 0;
   for (let match = tags.exec(xml); match !== null; match = tags.exec(xml)) {
     end = tags.lastIndex;
@@ -59,29 +70,39 @@ function checkNesting(xml: string, maxDepth: number, where: string): void {
     if (closing === "/") {
       const opened = open.pop();
       if (opened !== name)
-        throw new MicroscopyError("invalid-metadata", `${where}: XML is not well formed: </${name}> closes <${opened ?? ""}>`);
+        throw new MicroscopyError(
+          "invalid-metadata",
+          `${where}: XML is not well formed: </${name}> closes <${opened ?? ""}>`,
+        );
     } else {
       open.push(name);
       if (open.length > maxDepth)
-        throw new MicroscopyError("invalid-metadata", `${where}: XML nested deeper than ${maxDepth} elements`);
+        throw new MicroscopyError(
+          "invalid-metadata",
+          `${where}: XML nested deeper than ${maxDepth} elements`,
+        );
     }
   }
   if (open.length > 0 || xml.indexOf("<", end) >= 0)
-    throw new MicroscopyError("invalid-metadata", `${where}: XML is not well formed: it ends inside of <${open.at(-1) ?? "?"}>`);
+    throw new MicroscopyError(
+      "invalid-metadata",
+      `${where}: XML is not well formed: it ends inside of <${open.at(-1) ?? "?"}>`,
+    );
 }
 
 function toElement(node: Ordered): Element | undefined {
   const name = Object.keys(node).find((key) => key !== ":@");
   if (name === undefined || name === "#text") return undefined;
   const attributes: Record<string, string> = {};
-  for (const [key, value] of Object.entries((node[":@"] as Ordered | undefined) ?? {})) attributes[key] = unescape(String(value));
+  for (const [key, value] of Object.entries((node[":@"] as Ordered | undefined) ?? {}))
+    attributes[key] = unescapeXml(String(value));
   const inner = node[name] as Ordered[];
   const children: Element[] = [];
   let text = "";
   for (const child of inner) {
     const element = toElement(child);
     if (element !== undefined) children.push(element);
-    else if (child["#text"] !== undefined) text += unescape(String(child["#text"]));
+    else if (child["#text"] !== undefined) text += unescapeXml(String(child["#text"]));
   }
   return { name, attributes, children, text };
 }
@@ -89,13 +110,16 @@ function toElement(node: Ordered): Element | undefined {
 const named: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
 
 /** The five entities of XML and characters by number; nothing else is replaced. */
-function unescape(text: string): string {
+function unescapeXml(text: string): string {
   if (!text.includes("&")) return text;
-  return text.replace(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|(lt|gt|amp|quot|apos));/gi, (whole, hex, decimal, name) => {
-    if (name !== undefined) return named[String(name).toLowerCase()] ?? whole;
-    const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);
-    return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-  });
+  return text.replace(
+    /&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|(lt|gt|amp|quot|apos));/gi,
+    (whole, hex, decimal, name) => {
+      if (name !== undefined) return named[String(name).toLowerCase()] ?? whole;
+      const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);
+      return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+    },
+  );
 }
 
 /** For text in XML that is written. */
