@@ -27,6 +27,8 @@ export function createBinMatrix(nnz: Int32Array): BinMatrix {
 export interface FeatureMap {
   start: number;
   columns: Int32Array;
+  /** Whether every feature is the column of its position. */
+  same: boolean;
 }
 
 /** Scratch of one extraction: a dense row and the set of columns it holds. */
@@ -40,56 +42,36 @@ export const createScratch = (nCols: number): RowScratch => ({
   present: new Uint32Array(Math.ceil(nCols / 32)),
 });
 
-/**
- * Writes one stored list into row `p`, columns ascending, repeated columns summed in float64 and rounded to float32 once.
- * The straight copy serves ingests in schema order; the first column out of order sends the row through the scratch.
- * Throws `corrupt` for a feature id outside the ingest or a list longer than recorded.
- */
-export function placeRow(
-  matrix: BinMatrix,
-  p: number,
-  list: { ids: Int32Array; counts: Int32Array | Float32Array; from: number; length: number },
-  map: FeatureMap,
-  scratch: RowScratch,
-): void {
-  const { ids, counts, from, length } = list;
+/** A row as it was decoded: ids and counts of one cell, as views. */
+export interface StoredList {
+  ids: Int32Array;
+  counts: Int32Array | Float32Array;
+}
+
+/** Where row `p` begins. Throws `corrupt` when `length` entries do not fit there or the row is written already. */
+export function rowStart(matrix: BinMatrix, p: number, length: number): number {
   const base = matrix.starts[p]!;
   if (length > matrix.starts[p + 1]! - base || matrix.lengths[p] !== -1)
     throw new OmicsStoreError(
       "corrupt",
       `a cell's list has ${length} entries, more than its nnz, or it came twice`,
     );
-  const { columns, start } = map;
-  const { indices, data } = matrix;
-  let written = 0;
-  let last = -1;
-  for (let k = from; k < from + length; k++) {
-    const column = columns[ids[k]! - start];
-    if (column === undefined)
-      throw new OmicsStoreError(
-        "corrupt",
-        `feature id ${ids[k]} is outside its ingest (${start} + ${columns.length})`,
-      );
-    if (column === -1) continue;
-    if (column <= last) {
-      matrix.lengths[p] = placeUnordered(matrix, base, list, map, scratch);
-      return;
-    }
-    indices[base + written] = column;
-    data[base + written++] = counts[k]!;
-    last = column;
-  }
-  matrix.lengths[p] = written;
+  return base;
 }
 
-function placeUnordered(
+/**
+ * Writes a list whose columns do not rise into row `p`: columns ascending, repeated ones summed in float64 and rounded to float32 once.
+ * Throws `corrupt` for a feature id outside the ingest.
+ */
+export function placeUnordered(
   matrix: BinMatrix,
-  base: number,
-  list: { ids: Int32Array; counts: Int32Array | Float32Array; from: number; length: number },
+  p: number,
+  list: StoredList,
   map: FeatureMap,
   { sums, present }: RowScratch,
-): number {
-  for (let k = list.from; k < list.from + list.length; k++) {
+): void {
+  const base = matrix.starts[p]!;
+  for (let k = 0; k < list.ids.length; k++) {
     const column = map.columns[list.ids[k]! - map.start];
     if (column === undefined)
       throw new OmicsStoreError("corrupt", `feature id ${list.ids[k]} is outside its ingest`);
@@ -113,7 +95,7 @@ function placeUnordered(
       matrix.data[base + written++] = sum;
     }
   }
-  return written;
+  matrix.lengths[p] = written;
 }
 
 /** Closes the gaps that genes outside the schema left, in place. The result shares the matrix's memory. */

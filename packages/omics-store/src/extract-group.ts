@@ -5,7 +5,6 @@ import {
   compactRows,
   createBinMatrix,
   type FeatureMap,
-  placeRow,
   type RowScratch,
 } from "./bin-matrix.ts";
 import { columnSink, sliceColumn } from "./column-sink.ts";
@@ -13,9 +12,10 @@ import { ASSIGNMENTS } from "./curriculum.ts";
 import { type Duck, guarded } from "./duck.ts";
 import { OmicsStoreError } from "./errors.ts";
 import type { Ingest } from "./ingests.ts";
+import type { MatrixMemory } from "./parquet/matrix-memory.ts";
 import { quoteIdentifier, readParquet } from "./sql.ts";
 import type { BinData, CurriculumBin, CurriculumManifest, ObsColumn } from "./types.ts";
-import { viewBigInts, viewInts, viewLists } from "./vectors.ts";
+import { viewBigInts, viewInts } from "./vectors.ts";
 
 export interface ExtractContext {
   duck: Duck;
@@ -26,6 +26,8 @@ export interface ExtractContext {
   maps: Map<string, FeatureMap>;
   columnOf: Map<string, number>;
   scratch: RowScratch;
+  /** Where pages are decoded; its beginning holds the map of the ingest that is read. */
+  memory: MatrixMemory;
   signal: AbortSignal | undefined;
 }
 
@@ -134,102 +136,11 @@ function ingestPart(ingest: Ingest, cells: { id: number; row: number }[] | undef
   return [{ ingest, first, last, slots, cells: cells.length }];
 }
 
-/** Counts placed between two turns of the event loop: a few milliseconds. */
-const PAUSE_NNZ = 256 * 1024;
-
-/** Streams one ingest's lists into the group's matrices. Files without wanted cells are not opened. */
-export async function dealRows(
-  context: ExtractContext,
-  group: Group,
-  part: IngestPart,
-  onCells: (cells: number) => void,
-): Promise<void> {
-  const { ingest, first, last, slots } = part;
-  const paths = partFiles(part);
-  const map = await featureMap(context, ingest);
-  const rowBin = new Int32Array(group.cellIds.length);
-  for (let i = 0; i < group.bins.length; i++) rowBin.fill(i, group.offsets[i]!, group.offsets[i + 1]!);
-  const result = await context.duck.stream(
-    `SELECT cell_id, feature_ids, counts FROM ${readParquet(paths)} WHERE cell_id BETWEEN ${first} AND ${last}`,
-  );
-  let dealt = 0;
-  await eachChunk(context.signal, result, async (chunk) => {
-    const ids = viewBigInts(chunk, 0);
-    let untilPause = PAUSE_NNZ;
-    const features = viewLists(chunk, 1, "int32");
-    const counts = viewLists(chunk, 2, ingest.manifest.countsType);
-    const before = dealt;
-    for (let i = 0; i < chunk.rowCount; i++) {
-      const row = slots[Number(ids[i]) - first]! - 1;
-      if (row < 0) continue;
-      const bin = rowBin[row]!;
-      const list = {
-        ids: features.items as Int32Array,
-        counts: counts.items,
-        from: features.entries[4 * i]!,
-        length: features.entries[4 * i + 2]!,
-      };
-      if (counts.entries[4 * i] !== list.from || counts.entries[4 * i + 2] !== list.length)
-        throw new OmicsStoreError("corrupt", `cell ${ids[i]}: feature_ids and counts differ in length`);
-      placeRow(group.matrices[bin]!, row - group.offsets[bin]!, list, map, context.scratch);
-      dealt++;
-      untilPause -= list.length;
-      if (untilPause > 0) continue;
-      untilPause = PAUSE_NNZ;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    onCells(dealt - before);
-  });
-  if (dealt !== part.cells)
-    throw new OmicsStoreError(
-      "corrupt",
-      `ingest ${ingest.manifest.ingestId}: ${part.cells} cells were expected in its files, found ${dealt}; fetch it again`,
-    );
-}
-
-/** Cell files are in id order, so the manifest's row counts say which of them hold first..last. */
-function partFiles({ ingest, first, last, slots }: IngestPart): string[] {
-  const { manifest, dir } = ingest;
-  const paths: string[] = [];
-  let from = manifest.cellIdStart;
-  for (const file of manifest.files) {
-    if (!file.name.startsWith("cells-")) continue;
-    const to = from + file.rows;
-    if (
-      from <= last &&
-      to > first &&
-      slots.subarray(Math.max(0, from - first), to - first).some((s) => s > 0)
-    )
-      paths.push(join(dir, file.name));
-    from = to;
-  }
-  return paths;
-}
-
-async function featureMap(context: ExtractContext, ingest: Ingest): Promise<FeatureMap> {
-  const { manifest, dir } = ingest;
-  const known = context.maps.get(manifest.ingestId);
-  if (known) return known;
-  const columns = new Int32Array(manifest.features).fill(-1);
-  const result = await context.duck.stream(
-    `SELECT var_position, feature FROM ${readParquet([join(dir, "features.parquet")])}`,
-  );
-  await eachChunk(context.signal, result, (chunk) => {
-    const position = viewInts(chunk, 0);
-    const feature = chunk.getColumnVector(1);
-    for (let i = 0; i < chunk.rowCount; i++)
-      columns[position[i]!] = context.columnOf.get(String(feature.getItem(i))) ?? -1;
-  });
-  const map = { start: manifest.featureIdStart, columns };
-  context.maps.set(manifest.ingestId, map);
-  return map;
-}
-
 /**
  * Runs `use` on every chunk while DuckDB prepares the next one. Views into a chunk live as long as it does; `rowCount` is read again
  * after `use` to keep it alive until then.
  */
-async function eachChunk(
+export async function eachChunk(
   signal: AbortSignal | undefined,
   result: DuckDBResult,
   use: (chunk: DuckDBDataChunk) => void | Promise<void>,

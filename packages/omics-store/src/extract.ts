@@ -1,10 +1,12 @@
 import { groupBins } from "./bin-groups.ts";
 import { createScratch } from "./bin-matrix.ts";
 import { readCurriculum, readFeatures } from "./curriculum.ts";
+import { dealRows } from "./deal-rows.ts";
 import { throwIfAborted, withDuck } from "./duck.ts";
 import { OmicsStoreError } from "./errors.ts";
-import { dealRows, type ExtractContext, finishBin, openGroup } from "./extract-group.ts";
+import { type ExtractContext, finishBin, openGroup } from "./extract-group.ts";
 import { type Ingest, openIngests } from "./ingests.ts";
+import { createMatrixMemory } from "./parquet/matrix-memory.ts";
 import type { BinData, CurriculumManifest } from "./types.ts";
 
 export interface ExtractProgress {
@@ -30,7 +32,8 @@ export interface ExtractOptions {
 /**
  * Reads the requested bins of a curriculum in one pass over the ingests per group of bins that fits the memory.
  * Rows come in rank order, columns in schema order; genes outside the schema are dropped, repeated features summed, missing ones zero.
- * Counts are float32: whole numbers above 2^24 are rounded. Memory is `memoryBytes` plus DuckDB's own.
+ * Counts are float32: whole numbers above 2^24 are rounded. Memory is `memoryBytes`, a page, and DuckDB's own
+ * for reading the assignments.
  * Throws `ingest_mismatch` when an ingest of the curriculum is missing or differs, `corrupt` when stored cells are missing,
  * `invalid_request`, `not_found`, `cancelled`, and whatever `onBin` throws.
  */
@@ -47,8 +50,6 @@ export async function extractBins(o: ExtractOptions): Promise<void> {
     cellsTotal: groups.flat().reduce((sum, b) => sum + b.cells, 0),
   };
   await withDuck({ signal: o.signal }, async (duck) => {
-    // Rows find their place by id, so DuckDB need not hold row groups back to keep them in order.
-    await duck.run("SET preserve_insertion_order = false");
     const context: ExtractContext = {
       duck,
       curriculumDir: o.curriculumDir,
@@ -58,6 +59,7 @@ export async function extractBins(o: ExtractOptions): Promise<void> {
       maps: new Map(),
       columnOf: new Map(features.map((f, i) => [f, i])),
       scratch: createScratch(features.length),
+      memory: createMatrixMemory(),
       signal: o.signal,
     };
     for (const bins of groups) {

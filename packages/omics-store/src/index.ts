@@ -27,12 +27,15 @@ export { farmFingerprint } from "./fingerprint.ts";
 export { farmFingerprintIds } from "./fingerprint-ids.ts";
 export {
   createIngestWriter,
+  type EncodedBatch,
   type IngestBatch,
   type IngestWriter,
   type IngestWriterOptions,
 } from "./ingest-writer.ts";
 export { builtInColumns, type Ingest, openIngest } from "./ingests.ts";
 export { type MeasuredGenes, readMeasuredGenes } from "./measured-genes.ts";
+export { PAGE_CELLS as defaultPageCells } from "./parquet/format.ts";
+export { type EncodedPages, type EncodeOptions, encodeMatrixPages } from "./parquet/matrix-pages.ts";
 export { type PrepareOptions, prepareCurriculum } from "./prepare.ts";
 export {
   type DistinctValue,

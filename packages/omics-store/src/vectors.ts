@@ -44,30 +44,8 @@ export function fillStrings(vector: Vector, count: number, at: (row: number) => 
   fillNulls(vector, nulls, count);
 }
 
-export interface ListView<T> {
-  /** uint32 words: the offset of list i is at 4·i, its length at 4·i + 2 (a chunk's child never reaches 2^32). */
-  entries: Uint32Array;
-  items: T;
-}
-
 function bytesOf(vector: Vector, bytes: number): Uint8Array {
   return bytes === 0 ? new Uint8Array(0) : duckdb.vector_get_data(vector, bytes);
-}
-
-export function viewLists(
-  chunk: DuckDBDataChunk,
-  column: number,
-  type: "int32" | "float32",
-): ListView<Int32Array | Float32Array> {
-  const vector = vectorOf(chunk, column);
-  const heads = bytesOf(vector, chunk.rowCount * 16);
-  const length = duckdb.list_vector_get_size(vector);
-  const child = bytesOf(duckdb.list_vector_get_child(vector), length * 4);
-  const items =
-    type === "int32"
-      ? new Int32Array(child.buffer, child.byteOffset, length)
-      : new Float32Array(child.buffer, child.byteOffset, length);
-  return { entries: new Uint32Array(heads.buffer, heads.byteOffset, chunk.rowCount * 4), items };
 }
 
 export function viewBigInts(chunk: DuckDBDataChunk, column: number): BigInt64Array {

@@ -1,5 +1,6 @@
 import { env, loadConfig } from "@cytomesh/config";
 import { IngestService } from "@cytomesh/contracts/ingest/v1/ingest_service";
+import type { MatrixEncoding } from "@cytomesh/omics-store";
 import { bindService } from "@cytomesh/rpc";
 import { createTaskPool, type ServiceParts, type ServiceTools } from "@cytomesh/service-kit";
 import { ingestCatalog } from "./clients/catalog.ts";
@@ -11,6 +12,12 @@ import { ingestHandler } from "./services/ingest-job.ts";
 export const ingestSettings = {
   /** How long one file may keep the reader busy before it counts as hostile. */
   CYTOMESH_READER_TIMEOUT: env.durationMs("2m"),
+  /** How count lists are stored: `delta`, or `plain` for readers of Parquet without DELTA_BINARY_PACKED. */
+  CYTOMESH_INGEST_ENCODING: env
+    .string("delta")
+    .refine((value): value is MatrixEncoding => value === "delta" || value === "plain", {
+      message: "expected delta or plain",
+    }),
 };
 
 /** Wire the service. */
@@ -26,6 +33,7 @@ export async function buildIngest(tools: ServiceTools, source = process.env): Pr
     catalog: ingestCatalog(tools.control.catalog),
     pool,
     readerTimeoutMs: settings.CYTOMESH_READER_TIMEOUT,
+    encoding: settings.CYTOMESH_INGEST_ENCODING,
   };
   return {
     services: [bindService(IngestService, ingestServiceImpl({ ...deps, jobs: tools.control.jobs }))],

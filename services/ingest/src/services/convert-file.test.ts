@@ -45,20 +45,19 @@ function file(part: Partial<FileInput>): string {
 /** Convert a file and read the ingest back. */
 async function convert(path: string, options: Partial<ConvertOptions> = {}, obs: string[] = []) {
   const outDir = world.path(`ingest-${made++}`);
-  const signal = new AbortController().signal;
-  const manifest = await convertFile(
-    {
-      path,
-      outDir,
-      ingestId: "ing-1",
-      cellIdStart: 40,
-      featureIdStart: 7,
-      sourceName: "s.h5ad",
-      sha256: "0".repeat(64),
-      options: { ...defaults, ...options },
-    },
-    { signal, progress: () => undefined, breathe: async () => undefined },
-  );
+  const manifest = await convertFile(pool, {
+    path,
+    outDir,
+    ingestId: "ing-1",
+    cellIdStart: 40,
+    featureIdStart: 7,
+    sourceName: "s.h5ad",
+    sha256: "0".repeat(64),
+    options: { ...defaults, ...options },
+    encoding: "delta",
+    signal: new AbortController().signal,
+    onCells: () => undefined,
+  });
   const stored = await readBack(outDir, world.path(`cur-${made++}`), [
     "n_counts",
     "original_cell_id",
@@ -169,7 +168,7 @@ test("a bad value that planning did not look at stops the conversion and leaves 
     assert.deepEqual(await problemsOf(path, options), [], `planning saw ${bad}`);
     const before = made;
     await assert.rejects(convert(path, options), (error: Error) => {
-      assert.match(error.message, /^X: row 100 has/);
+      assert.match(error.message, /^X: row 100 has .* \(cell "c100", gene "a"\)/);
       return true;
     });
     assert.deepEqual(await readdir(world.path(`ingest-${before}`)), []);

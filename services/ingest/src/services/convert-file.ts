@@ -1,20 +1,18 @@
+import { randomUUID } from "node:crypto";
 import {
-  type Column,
-  type CsrRows,
-  chooseFeatureIds,
-  type DataFrame,
-  type FeatureIds,
-  type Matrix,
-  openAnnData,
-} from "@cytomesh/anndata";
-import { createIngestWriter, type IngestManifest, sliceColumn } from "@cytomesh/omics-store";
-import type { TaskContext } from "@cytomesh/service-kit/task";
-import { IngestError } from "../errors.ts";
+  createIngestWriter,
+  defaultPageCells,
+  type EncodedBatch,
+  type IngestManifest,
+  type MatrixEncoding,
+} from "@cytomesh/omics-store";
+import type { TaskPool } from "@cytomesh/service-kit";
 import type { ConvertOptions } from "../schemas/plan.ts";
-import { chooseMatrix } from "./choose-matrix.ts";
-import { type ObsSource, planObs } from "./obs-columns.ts";
+import type { EncodeRequest } from "./encode-slice.ts";
+import type { FileRef, Outline } from "./outline-file.ts";
+import { type Slice, slicesOf } from "./slice.ts";
 
-/** Everything a conversion needs; it runs in a worker thread. */
+/** Everything a conversion needs. */
 export interface ConvertRequest {
   readonly path: string;
   /** Local folder that receives the ingest files. */
@@ -26,51 +24,64 @@ export interface ConvertRequest {
   readonly sourceName: string;
   readonly sha256: string;
   readonly options: ConvertOptions;
+  readonly encoding: MatrixEncoding;
+  readonly signal: AbortSignal;
+  /** Told how many cells are written. */
+  onCells(cells: number): void;
 }
 
-/** Non-zeros per batch: 4 M are 48 MB of indices and values, which bounds memory whatever the file's size. */
-const batchNnz = 4_000_000;
-
-/** Rows per batch at most. */
-const maxBatchRows = 8_192;
-
-/** Rows of obs held at a time. */
-const obsWindowRows = 32_768;
-
-/** Rows at a time when a dense matrix is judged. */
-const judgedRows = 2_048;
-
-/** Write the ingest files of one AnnData file. The same file, ids and options give the same bytes. */
-export async function convertFile(request: ConvertRequest, context: TaskContext): Promise<IngestManifest> {
-  using file = await openAnnData(request.path);
-  const { matrix, var: frame, path } = chooseMatrix(file, request.options);
-  const features = chooseFeatureIds(frame, request.options.featureIdColumn);
-  const { allowNonCounts } = request.options;
-  const sources = planObs(file.obs, request.options.obsMapping);
-  const batchRows = rowsPerBatch(matrix.shape, matrix.nnz);
+/**
+ * Write the ingest files of one AnnData file. The threads of the pool read, check and encode slices of cells; here the pages are only put in
+ * order and written. Memory: one slice per thread and two that wait, one row group. The same file, ids and options give the same bytes,
+ * whatever the number of threads.
+ *
+ * @throws TaskError what reading found wrong, naming row, cell and gene; OmicsStoreError for obs that cannot be stored.
+ */
+export async function convertFile(pool: TaskPool, request: ConvertRequest): Promise<IngestManifest> {
+  const { path, options, encoding } = request;
+  const file: FileRef = { path, options, key: randomUUID() };
+  const outline = await pool.run<Outline>("outline", file, { signal: request.signal });
+  const slices = slicesOf(outline.shape, outline.nnz, defaultPageCells);
+  // A matrix by columns is turned round by whoever reads it, and kept: one thread must do.
+  const atOnce = outline.format === "csc" ? 1 : pool.threads + 2;
+  const floats =
+    options.allowNonCounts && (await anyExceedsInt32(pool, file, slices, atOnce, request.signal));
+  const countsType = floats ? "float32" : "int32";
   const writer = await createIngestWriter({
     dir: request.outDir,
     ingestId: request.ingestId,
     cellIdStart: request.cellIdStart,
     featureIdStart: request.featureIdStart,
-    features: { ids: features.ids, columns: featureColumns(frame, features) },
-    obsSchema: sources.map(({ name, type }) => ({ name, type })),
-    countsType: allowNonCounts && (await exceedsInt32(matrix, batchRows, context)) ? "float32" : "int32",
-    provenance: { sourceName: request.sourceName, sha256: request.sha256, matrix: path },
-    signal: context.signal,
+    features: outline.features,
+    obsSchema: outline.sources.map(({ name, type }) => ({ name, type })),
+    countsType,
+    encoding,
+    provenance: { sourceName: request.sourceName, sha256: request.sha256, matrix: outline.matrixPath },
+    signal: request.signal,
   });
   try {
-    const obs = obsWindows(file.obs, sources);
-    for (const { start, rows } of matrix.batches(batchRows)) {
-      const end = start + rows.nRows;
-      await writer.append({
-        rows,
-        totals: totalsOf(rows, start, path, allowNonCounts),
-        ...obs(start, end),
-      });
-      context.progress({ cells: end });
-      await context.breathe();
-    }
+    const encode: EncodeRequest["encode"] = {
+      countsType,
+      encoding,
+      featureIdStart: request.featureIdStart,
+      nFeatures: outline.features.ids.length,
+      pageCells: defaultPageCells,
+    };
+    const { sources } = outline;
+    await inOrder(
+      slices,
+      atOnce,
+      request.signal,
+      (slice, signal) =>
+        pool.run<EncodedBatch>("encode", { ...file, slice, sources, encode } satisfies EncodeRequest, {
+          signal,
+        }),
+      async (batch, { to }) => {
+        await writer.appendEncoded(batch);
+        request.onCells(to);
+        return true;
+      },
+    );
     return await writer.finish();
   } catch (error) {
     await writer.abort();
@@ -78,73 +89,56 @@ export async function convertFile(request: ConvertRequest, context: TaskContext)
   }
 }
 
-/**
- * Names and columns of rows, out of a window that moves along obs: whole columns of many cells would not fit into memory, and reading a few
- * rows at a time would decode the same chunk again and again.
- */
-function obsWindows(
-  frame: DataFrame,
-  sources: readonly ObsSource[],
-): (start: number, end: number) => { originalIds: string[]; obs: Record<string, Column> } {
-  let from = 0;
-  let names: string[] = [];
-  let columns: [string, Column][] = [];
-  return (start, end) => {
-    if (start < from || end > from + names.length) {
-      from = start;
-      const to = Math.min(frame.length, Math.max(end, start + obsWindowRows));
-      names = frame.index(from, to);
-      columns = sources.map(({ name, source }) => [
-        name,
-        source === undefined ? { kind: "string", values: names } : frame.column(source, from, to),
-      ]);
-    }
-    const [first, last] = [start - from, end - from];
-    return {
-      originalIds: names.slice(first, last),
-      obs: Object.fromEntries(columns.map(([name, column]) => [name, sliceColumn(column, first, last)])),
-    };
-  };
-}
-
-/** The columns of var; with the names of the index where the ids come from elsewhere, as they are the symbols people know. */
-function featureColumns(frame: DataFrame, features: FeatureIds): Record<string, Column> {
-  const columns = frame.columnNames.map((name) => [name, frame.column(name)] as const);
-  const names: [string, Column] = [frame.indexName, { kind: "string", values: frame.index() }];
-  return Object.fromEntries(
-    features.column === "" || frame.has(frame.indexName) ? columns : [names, ...columns],
+async function anyExceedsInt32(
+  pool: TaskPool,
+  file: FileRef,
+  slices: readonly Slice[],
+  atOnce: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let found = false;
+  await inOrder(
+    slices,
+    atOnce,
+    signal,
+    (slice, inner) => pool.run<boolean>("exceeds", { ...file, slice }, { signal: inner }),
+    (exceeds) => {
+      found ||= exceeds;
+      return Promise.resolve(!found);
+    },
   );
+  return found;
 }
 
-function rowsPerBatch([rows, columns]: [number, number], nnz: number | undefined): number {
-  const perRow = Math.max(1, (nnz ?? rows * columns) / Math.max(1, rows));
-  return Math.max(1, Math.min(maxBatchRows, Math.floor(batchNnz / perRow)));
-}
-
-/** Whether a value is one that int32 cannot hold. Looked for only where other values than counts are allowed. */
-async function exceedsInt32(matrix: Matrix, batchRows: number, context: TaskContext): Promise<boolean> {
-  for (const { rows } of matrix.batches(Math.min(batchRows, judgedRows))) {
-    for (const value of rows.data) if (value !== (value | 0)) return true;
-    await context.breathe();
-  }
-  return false;
-}
-
-/** Total of every row. Every value is looked at once more, as planning saw a sample. */
-function totalsOf(rows: CsrRows, firstRow: number, where: string, allowFractions: boolean): Float64Array {
-  const totals = new Float64Array(rows.nRows);
-  for (let row = 0; row < rows.nRows; row++) {
-    let sum = 0;
-    for (let k = rows.indptr[row] as number; k < (rows.indptr[row + 1] as number); k++) {
-      const value = rows.data[k] as number;
-      if (!(value >= 0 && value < Number.POSITIVE_INFINITY && (allowFractions || Number.isInteger(value))))
-        throw new IngestError(
-          "invalid-file",
-          `${where}: row ${firstRow + row} has ${value}; counts are finite, not negative, and whole numbers unless allow_non_counts is set`,
-        );
-      sum += value;
+/**
+ * Runs `work` on all items, at most `atOnce` at a time, and `use` on the results in the order of the items, until it says false. The first
+ * failure in that order is thrown, so that it does not depend on the threads; work under way is asked to stop, and awaited.
+ */
+async function inOrder<T, R>(
+  items: readonly T[],
+  atOnce: number,
+  signal: AbortSignal,
+  work: (item: T, signal: AbortSignal) => Promise<R>,
+  use: (result: R, item: T) => Promise<boolean>,
+): Promise<void> {
+  const stop = new AbortController();
+  const both = AbortSignal.any([signal, stop.signal]);
+  const running: Promise<R>[] = [];
+  try {
+    for (let next = 0, used = 0; used < items.length; used++) {
+      for (; next < items.length && running.length < atOnce; next++) {
+        const started = work(items[next]!, both);
+        // Looked at when its turn comes; until then it is no unhandled rejection.
+        started.catch(() => undefined);
+        running.push(started);
+      }
+      const result = await running[0]!;
+      running.shift();
+      signal.throwIfAborted();
+      if (!(await use(result, items[used]!))) return;
     }
-    totals[row] = sum;
+  } finally {
+    stop.abort(new Error("no longer needed"));
+    await Promise.allSettled(running);
   }
-  return totals;
 }

@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { runIsolated } from "@cytomesh/anndata";
 import { IngestedFile_Outcome as Outcome } from "@cytomesh/contracts/jobs/v1/specs";
 import { type ObjectStore, sha256Of, withLocalFile } from "@cytomesh/object-store";
+import type { MatrixEncoding } from "@cytomesh/omics-store";
 import { storeLayout, type TaskPool } from "@cytomesh/service-kit";
 import type { IngestCatalog } from "../clients/catalog.ts";
 import { publishIngest } from "../data-manager/ingest-files.ts";
 import { IngestError } from "../errors.ts";
 import { type ConvertOptions, type FilePlan, fingerprintOf } from "../schemas/plan.ts";
-import type { ConvertRequest } from "./convert-file.ts";
+import { convertFile } from "./convert-file.ts";
 
 /** What the domain needs from outside. */
 export interface IngestDeps {
@@ -19,6 +20,8 @@ export interface IngestDeps {
   readonly pool: TaskPool;
   /** How long a file may keep the reader busy before it counts as hostile, in ms. */
   readonly readerTimeoutMs: number;
+  /** How count lists are stored. */
+  readonly encoding: MatrixEncoding;
 }
 
 /** One file of an ingest job. */
@@ -134,7 +137,7 @@ async function write(
   const ids = await deps.catalog.reserve(ingestId, plan.cells, plan.features);
   const outDir = await mkdtemp(join(deps.tempDir, `${ingestId}-`));
   try {
-    const input: ConvertRequest = {
+    await convertFile(deps.pool, {
       path,
       outDir,
       ingestId,
@@ -143,10 +146,9 @@ async function write(
       sourceName: request.uri.slice(request.uri.lastIndexOf("/") + 1),
       sha256,
       options,
-    };
-    await deps.pool.run("convert", input, {
+      encoding: deps.encoding,
       signal,
-      onProgress: ({ cells }: { cells: number }) => request.onCells(cells, plan.cells),
+      onCells: (cells) => request.onCells(cells, plan.cells),
     });
     // A file that changed under our hands would be stored under the hash of another content.
     if ((await sha256Of(deps.store, request.uri, { signal })) !== sha256)

@@ -186,7 +186,7 @@ test("a file that changes while it is read is not stored under the hash of anoth
       ...world.deps.pool,
       async run(name, input, options) {
         const result = await world.deps.pool.run(name, input, options);
-        if (name === "convert") await copyFile(goodFile(undefined, 9), path);
+        if (name === "encode") await copyFile(goodFile(undefined, 9), path);
         return result as never;
       },
     },

@@ -1,7 +1,8 @@
 import { defineTask } from "@cytomesh/service-kit/task";
 import type { ConvertOptions } from "../schemas/plan.ts";
-import { type ConvertRequest, convertFile } from "./convert-file.ts";
+import { encodeSlice } from "./encode-slice.ts";
 import { describeFile } from "./inspect.ts";
+import { exceedsInt32, outlineFile } from "./outline-file.ts";
 import { planFile } from "./plan-file.ts";
 
 /** Worker-thread tasks of the service: everything that reads a matrix. */
@@ -9,8 +10,14 @@ export const plan = defineTask((input: { path: string; options: ConvertOptions }
   planFile(input.path, input.options),
 );
 
-/** See `convertFile`. */
-export const convert = defineTask((input: ConvertRequest, context) => convertFile(input, context));
+/** See `outlineFile`. */
+export const outline = defineTask(outlineFile);
+
+/** See `exceedsInt32`. */
+export const exceeds = defineTask(exceedsInt32);
+
+/** See `encodeSlice`. */
+export const encode = defineTask(encodeSlice);
 
 /** See `describeFile`. */
 export const describe = defineTask((input: { path: string }) => describeFile(input.path));

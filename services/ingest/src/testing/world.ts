@@ -25,6 +25,7 @@ export async function makeWorld() {
     catalog: fake.catalog,
     pool,
     readerTimeoutMs: 60_000,
+    encoding: "delta",
   };
   return {
     ...fake,

@@ -1,0 +1,42 @@
+import { type CsrRows, concatRows, type Matrix } from "@cytomesh/anndata";
+
+/** Cells of a file that are read, checked and encoded in one go. */
+export interface Slice {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Values per slice: 1.2 M are 10 MB of indices and counts, of which every thread holds a few until they are collected. */
+const sliceValues = 1_200_000;
+
+/** Cells per slice at most: obs of so many cells cross threads at once. */
+const maxCells = 8_192;
+
+/** Values read at a time; only dense matrices and very full cells need more than one read per slice. */
+const readValues = 8_000_000;
+
+const valuesPerRow = ([rows, columns]: readonly [number, number], nnz: number | undefined): number =>
+  Math.max(1, (nnz ?? rows * columns) / Math.max(1, rows));
+
+/** Cuts a matrix into slices of whole pages, so that the pages do not depend on the slices. */
+export function slicesOf(
+  shape: readonly [number, number],
+  nnz: number | undefined,
+  pageCells: number,
+): Slice[] {
+  const wanted = Math.min(maxCells, sliceValues / valuesPerRow(shape, nnz));
+  const cells = Math.max(1, Math.floor(wanted / pageCells)) * pageCells;
+  const slices: Slice[] = [];
+  for (let from = 0; from < shape[0]; from += cells)
+    slices.push({ from, to: Math.min(shape[0], from + cells) });
+  return slices;
+}
+
+/** The rows of a slice. A dense matrix is read in parts, of which only what is not zero is kept. */
+export function readSlice(matrix: Matrix, { from, to }: Slice): CsrRows {
+  const step = Math.max(1, Math.floor(readValues / valuesPerRow(matrix.shape, matrix.nnz)));
+  if (to - from <= step) return matrix.rows(from, to);
+  const parts: CsrRows[] = [];
+  for (let at = from; at < to; at += step) parts.push(matrix.rows(at, Math.min(to, at + step)));
+  return concatRows(parts);
+}
