@@ -5,6 +5,7 @@ export type { PixelArray, PixelType } from "./pixels.ts";
 export { cropPlane } from "./transform/crop.ts";
 export { createMaxProjection, type MaxProjection, maxOverZ } from "./transform/project.ts";
 export { resizeBilinear, resizedSide, resizeNearest } from "./transform/resize.ts";
+export { shrinkPlane } from "./transform/shrink.ts";
 export type {
   ByteSource,
   ChannelInfo,
@@ -21,4 +22,6 @@ export type {
   Region,
   SeriesInfo,
 } from "./types.ts";
+export type { ImageInput } from "./write/image-input.ts";
+export { encodeOmeTiff, type OmeTiffOptions } from "./write/ome-tiff.ts";
 export { encodePng, type PngOptions } from "./write/png.ts";

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { openImageBytes } from "./open.ts";
+import { bytesOf, sampleBytes } from "./pixels.ts";
+import { buildTiff, type TiffShape } from "./testing/tiff-builder.ts";
+import type { Plane, Region } from "./types.ts";
+
+const shapes: fc.Arbitrary<TiffShape> = fc
+  .record({
+    width: fc.integer({ min: 1, max: 40 }),
+    height: fc.integer({ min: 1, max: 40 }),
+    samples: fc.integer({ min: 1, max: 4 }),
+    bits: fc.constantFrom(8, 16, 32, 64),
+    format: fc.constantFrom(1, 2, 3),
+    littleEndian: fc.boolean(),
+    big: fc.boolean(),
+    compression: fc.constantFrom(1, 5, 8, 32773, 32946, 50000),
+    predictor: fc.constantFrom(1, 2, 3),
+    separate: fc.boolean(),
+    tile: fc.constantFrom(0, 16, 32),
+    rows: fc.integer({ min: 1, max: 40 }),
+  } as const)
+  .map((shape) => {
+    const format = shape.bits < 32 && shape.format === 3 ? 1 : shape.format;
+    return {
+      ...shape,
+      format,
+      predictor: shape.predictor === 3 && format !== 3 ? 2 : shape.predictor,
+    } as TiffShape;
+  });
+
+/** Runs and noise, so that every codec has something to do. */
+function someBytes(length: number, seed: number): Uint8Array {
+  let state = seed | 1;
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    bytes[i] = state >>> 31 ? (bytes[i - 1] ?? 7) : state >>> 24;
+  }
+  return bytes;
+}
+
+function regionIn(width: number, height: number, seed: number): Region {
+  const x = seed % width;
+  const y = (seed >>> 8) % height;
+  return { x, y, width: 1 + ((seed >>> 16) % (width - x)), height: 1 + ((seed >>> 20) % (height - y)) };
+}
+
+function cut(pixels: Uint8Array, width: number, pixelBytes: number, region: Region): Uint8Array {
+  const rows = Array.from({ length: region.height }, (_, y) => {
+    const at = ((region.y + y) * width + region.x) * pixelBytes;
+    return pixels.subarray(at, at + region.width * pixelBytes);
+  });
+  return Buffer.concat(rows);
+}
+
+const same = (plane: Plane, expected: Uint8Array) =>
+  assert.ok(Buffer.from(bytesOf(plane.data)).equals(expected));
+
+test("pixels of any byte order, depth, arrangement, codec and predictor come back, whole and by region", async () => {
+  await fc.assert(
+    fc.asyncProperty(shapes, fc.nat(), async (shape, seed) => {
+      const pixelBytes = (shape.bits / 8) * shape.samples;
+      const pixels = someBytes(shape.width * shape.height * pixelBytes, seed);
+      await using image = await openImageBytes(buildTiff(shape, [{ pixels }]), "made.tif");
+      const [series] = image.info.series;
+      assert.equal(series?.pixelType, `${["", "uint", "int", "float"][shape.format]}${shape.bits}`);
+      assert.equal(series && sampleBytes(series.pixelType), shape.bits / 8);
+      const region = regionIn(shape.width, shape.height, seed);
+      same(await image.plane({ region }), cut(pixels, shape.width, pixelBytes, region));
+      same(await image.plane(), pixels);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+const plain: TiffShape = {
+  width: 5,
+  height: 4,
+  samples: 1,
+  bits: 16,
+  format: 1,
+  littleEndian: true,
+  big: false,
+  compression: 1,
+  predictor: 1,
+  separate: false,
+  tile: 0,
+  rows: 4,
+};
+
+test("an ImageJ hyperstack runs channels fastest, then slices, then frames", async () => {
+  const pages = Array.from({ length: 12 }, (_, i) => ({
+    pixels: new Uint8Array(40).fill(i),
+    ...(i === 0 && {
+      description: "ImageJ=1.53\nimages=12\nchannels=2\nslices=3\nframes=2\nhyperstack=true\n",
+    }),
+  }));
+  await using image = await openImageBytes(buildTiff(plain, pages), "stack.tif");
+  assert.equal(image.info.format, "imagej-tiff");
+  assert.equal(image.info.series[0]?.axes, "TZCYX");
+  const plane = await image.plane({ t: 1, z: 2, c: 0 });
+  assert.equal(plane.data[0], (1 * 6 + 2 * 2) * 257);
+  await assert.rejects(image.plane({ t: 2 }), { tag: "invalid-argument" });
+});
+
+test("an ImageJ stack with one directory for all planes is read by their places", async () => {
+  const first = buildTiff(plain, [
+    { pixels: new Uint8Array(40), description: "ImageJ=1.53\nimages=3\nslices=3\n" },
+  ]);
+  // Pixels lie first: the directory, which follows them, is moved behind the other planes.
+  const moved = new Uint8Array(first.length + 80);
+  moved.set(first.subarray(0, 8));
+  moved.fill(1, 48, 88);
+  moved.fill(2, 88, 128);
+  moved.set(first.subarray(48), 128);
+  const view = new DataView(moved.buffer);
+  const directory = view.getUint32(4, true) + 80;
+  view.setUint32(4, directory, true);
+  for (let i = 0, at = directory + 2; i < view.getUint16(directory, true); i++, at += 12)
+    if (view.getUint16(at, true) === 270) view.setUint32(at + 8, view.getUint32(at + 8, true) + 80, true);
+  await using image = await openImageBytes(moved, "big.tif");
+  assert.equal(image.info.series[0]?.sizes.z, 3);
+  assert.equal((await image.plane({ z: 2 })).data[19], 0x0202);
+});
+
+test("pages that nobody explains are a series along t, with a warning", async () => {
+  const shape = { ...plain, width: 8, height: 8, rows: 8 };
+  const page = { pixels: new Uint8Array(128) };
+  const both = buildTiff(shape, [page, page]);
+  await using stack = await openImageBytes(both, "pages.tif");
+  assert.deepEqual(
+    stack.info.series.map(({ sizes }) => sizes.t),
+    [2],
+  );
+  assert.match(stack.info.warnings.join(), /2 pages and no word/);
+});
+
+test("a stack of 2,000 pages is walked, and its last page found", async () => {
+  const pages = Array.from({ length: 2_000 }, (_, i) => ({ pixels: new Uint8Array(40).fill(i % 251) }));
+  await using image = await openImageBytes(buildTiff(plain, pages), "long.tif");
+  assert.equal(image.info.series[0]?.sizes.t, 2_000);
+  assert.equal((await image.plane({ t: 1_999 })).data[0], (1_999 % 251) * 257);
+});
+
+test("what is not read is refused by name", async () => {
+  const jp2 = buildTiff({ ...plain, compression: 34712 as 1 }, [{ pixels: new Uint8Array(40) }]);
+  await assert.rejects(openImageBytes(jp2, "jp2.tif"), {
+    tag: "unsupported",
+    message: /JPEG 2000 \(34712\)/,
+  });
+  const complex = buildTiff({ ...plain, format: 6 as 1, bits: 64 }, [{ pixels: new Uint8Array(160) }]);
+  await assert.rejects(openImageBytes(complex, "complex.tif"), { tag: "unsupported", message: /complex/ });
+  await assert.rejects(
+    openImageBytes(new TextEncoder().encode("hello") as Uint8Array<ArrayBuffer>, "note.txt"),
+    {
+      tag: "not-an-image",
+    },
+  );
+});
