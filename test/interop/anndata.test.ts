@@ -5,7 +5,15 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { AnnData, Column, CsrRows, DataFrame, FrameInput, H5adInput, Matrix } from "@cytomesh/anndata";
+import type {
+  AnnData,
+  AnnDataInput,
+  Column,
+  CsrRows,
+  DataFrame,
+  FrameInput,
+  Matrix,
+} from "@cytomesh/anndata";
 import { openAnnData, writeH5ad } from "@cytomesh/anndata";
 
 const python = process.env.CYTOMESH_PYTHON;
@@ -176,7 +184,7 @@ test("what we write, anndata reads back equal", { skip: skipReason() }, async (t
     t.after(() => file.close());
     const x = file.x;
     const embedding = Float32Array.from({ length: file.nObs * 2 }, (_, i) => i / 3);
-    const input: H5adInput = {
+    const input: AnnDataInput = {
       obsm: { X_test: { data: embedding, shape: [file.nObs, 2] } },
       ...(x === undefined
         ? {}

@@ -26,7 +26,10 @@ export type * from "./storage.ts";
 export type {
   Aligned,
   AlignedArray,
+  AlignedInput,
   AnnData,
+  AnnDataInput,
+  ArrayInput,
   BooleanColumn,
   CategoricalColumn,
   Column,
@@ -34,13 +37,13 @@ export type {
   CsrStream,
   DataFrame,
   FrameInput,
-  H5adInput,
   JsonLike,
   Matrix,
   NumberArray,
   NumberColumn,
   NumberDtype,
   OpenOptions,
+  RawInput,
   StringColumn,
   WriteOptions,
 } from "./types.ts";
@@ -48,4 +51,4 @@ export { parseGeneList } from "./validation/gene-list.ts";
 export { validationProfiles, withGeneLists } from "./validation/profiles.ts";
 export type * from "./validation/types.ts";
 export { profileOf, validateAnnData } from "./validation/validate.ts";
-export { writeH5ad } from "./write.ts";
+export { writeAnnData, writeH5ad } from "./write.ts";

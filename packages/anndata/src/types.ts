@@ -1,5 +1,5 @@
 import type { Element } from "./elements/element.ts";
-import type { StorageFormat } from "./storage.ts";
+import type { SinkOptions, StorageFormat } from "./storage.ts";
 
 /** Rows of a sparse matrix. Row `r` holds entries `indptr[r] … indptr[r + 1] - 1`. */
 export interface CsrRows {
@@ -156,10 +156,10 @@ export interface OpenOptions {
   tempDir?: string | undefined;
 }
 
-/** Rows come in order and sum up to `shape[0]`. */
+/** Rows come in order and sum up to `shape[0]`; columns rise within a row. Read once, batch by batch; nothing of them is held. */
 export interface CsrStream {
   shape: [number, number];
-  batches: Iterable<CsrRows>;
+  batches: Iterable<CsrRows> | AsyncIterable<CsrRows>;
 }
 
 export interface FrameInput {
@@ -179,21 +179,51 @@ export type JsonLike =
   | NumberArray
   | { [key: string]: JsonLike };
 
-export interface H5adInput {
+/** Row-major; stored with the dtype of its array type. */
+export interface ArrayInput {
+  data: NumberArray;
+  shape: readonly number[];
+}
+
+/** An entry of obsm, varm, obsp or varp: an array, a sparse matrix or a data frame. */
+export type AlignedInput = ArrayInput | CsrRows | CsrStream | FrameInput;
+
+export interface RawInput {
+  x: CsrRows | CsrStream;
+  var: FrameInput;
+  varm?: Record<string, AlignedInput>;
+}
+
+export interface AnnDataInput {
   x?: CsrRows | CsrStream;
   obs: FrameInput;
   var: FrameInput;
+  /** Nulls are left out: anndata before 0.12 has no encoding for them. */
   uns?: Record<string, JsonLike>;
-  /** Row-major, shape[0] = number of obs. */
-  obsm?: Record<string, { data: Float32Array; shape: [number, number] }>;
-  layers?: Record<string, CsrRows>;
+  /** First axis: cells. */
+  obsm?: Record<string, AlignedInput>;
+  /** First axis: genes. */
+  varm?: Record<string, AlignedInput>;
+  /** cells × cells */
+  obsp?: Record<string, AlignedInput>;
+  /** genes × genes */
+  varp?: Record<string, AlignedInput>;
+  layers?: Record<string, CsrRows | CsrStream>;
+  raw?: RawInput;
 }
 
-export interface WriteOptions {
-  /** Default "gzip". */
-  compression?: "gzip" | "none";
-  /** Deflate level 1–9, default 1 (with byte shuffle). */
-  level?: number;
-  /** dtype of X on disk, default "float32". */
-  xDtype?: "float32" | "float64" | "int32";
+export interface WriteOptions extends SinkOptions {
+  /** dtype of X and raw.X on disk, default "float32". Values that do not fit an integer dtype are refused. */
+  xDtype?: NumberDtype;
+  /** dtypes of layers on disk; default: that of their rows' values, "float64" for streams. */
+  layerDtypes?: Readonly<Record<string, NumberDtype>>;
+  /** Layout of X, raw.X and the layers, default "csr". "csc" sorts the entries on disk on the way. */
+  xFormat?: "csr" | "csc" | "dense";
+  /**
+   * Strings with missing values: "categorical" (default; every anndata reads it) or "nullable" (nullable-string-array, anndata 0.11
+   * and later).
+   */
+  missingStrings?: "categorical" | "nullable";
+  /** Where "csc" sorts; default: the system's temporary folder. */
+  tempDir?: string | undefined;
 }

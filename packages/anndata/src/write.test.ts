@@ -6,7 +6,7 @@ import { openH5 } from "@cytomesh/hdf5";
 import fc from "fast-check";
 import { takeRows, writeH5ad } from "./index.ts";
 import { counts, csr, dense, frame, opened, temporaryFolder } from "./test-fixtures.ts";
-import type { Column, CsrRows, H5adInput } from "./types.ts";
+import type { AnnDataInput, Column, CsrRows } from "./types.ts";
 
 const folder = temporaryFolder();
 after(folder.remove);
@@ -44,7 +44,7 @@ test("random CSR matrices come back equal, whatever the batches and the compress
           ),
         );
       }
-      const input: H5adInput = {
+      const input: AnnDataInput = {
         x: { shape: [rows.nRows, rows.nCols], batches },
         obs: frame("c", rows.nRows),
         var: frame("g", rows.nCols),
@@ -122,7 +122,7 @@ test("layers, obsm, uns and the dtype of X come back", async () => {
     nested: { empty: {} },
     none: null,
   };
-  const input: H5adInput = {
+  const input: AnnDataInput = {
     x,
     obs: frame("c", 4),
     var: frame("g", 3),
@@ -170,7 +170,7 @@ test("the elements anndata asks for are there", async () => {
 });
 
 test("identical input gives identical bytes, now and later", async (t) => {
-  const input: H5adInput = {
+  const input: AnnDataInput = {
     x: csr(counts(50, 20), 20),
     obs: {
       ...frame("c", 50),
@@ -190,7 +190,7 @@ test("a failed write leaves neither a file nor a temporary one", async () => {
   const target = folder.path("failed.h5ad");
   const bad = csr(counts(2, 3), 3);
   bad.indices[0] = 99;
-  const cases: [H5adInput, RegExp][] = [
+  const cases: [AnnDataInput, RegExp][] = [
     [{ x: bad, obs: frame("c", 2), var: frame("g", 3) }, /columns must rise and be below 3/],
     [
       { x: csr(counts(2, 3), 3), obs: frame("c", 5), var: frame("g", 3) },
@@ -222,7 +222,7 @@ test("a failed write leaves neither a file nor a temporary one", async () => {
     { tag: "write-failed" },
   );
   const fraction = csr([[0.5]], 1);
-  const input: H5adInput = { x: fraction, obs: frame("c", 1), var: frame("g", 1) };
+  const input: AnnDataInput = { x: fraction, obs: frame("c", 1), var: frame("g", 1) };
   await assert.rejects(writeH5ad(target, input, { xDtype: "int32" }), {
     message: /\/X\/data\[0\] = 0.5 does not fit int32/,
   });

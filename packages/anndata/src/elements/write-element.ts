@@ -1,7 +1,7 @@
 import type { AttributeInput, H5Numbers } from "@cytomesh/hdf5";
 import { AnnDataError } from "../errors.ts";
+import { checkKey } from "../keys.ts";
 import type { Sink, ValueType } from "../storage.ts";
-import { checkKey } from "../write-elements.ts";
 import { checkCodes, checkedIndices, checkedOffsets } from "./check.ts";
 import type {
   ArraySource,

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import {
+  type AnnDataInput,
   type Column,
-  type H5adInput,
   parseGeneList,
   profileOf,
   validateAnnData,
@@ -55,7 +55,7 @@ const rows = [
   [0, 0, 3],
   [0, 1, 1],
 ];
-const good = (): H5adInput => ({
+const good = (): AnnDataInput => ({
   x: csr(rows, 3),
   obs: { index: ["a", "b", "c", "d"], columns: goodObs() },
   var: { index: genes, columns: { feature_is_filtered: flags(3) } },
@@ -63,7 +63,7 @@ const good = (): H5adInput => ({
   uns: { title: "Lung", organism_ontology_term_id: "NCBITaxon:9606" },
 });
 
-async function found(input: H5adInput, profile: Parameters<typeof validateAnnData>[1] = "cellxgene-7.1") {
+async function found(input: AnnDataInput, profile: Parameters<typeof validateAnnData>[1] = "cellxgene-7.1") {
   const path = folder.path(`${made++}.h5ad`);
   await writeH5ad(path, input);
   return validateAnnData(await opened(path), profile);

@@ -4,21 +4,21 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { AnnDataError, openAnnData, runIsolated, validateAnnData, writeH5ad } from "../index.ts";
 import { counts, csr, frame, opened, temporaryFolder } from "../test-fixtures.ts";
-import type { H5adInput } from "../types.ts";
+import type { AnnDataInput } from "../types.ts";
 
 const folder = temporaryFolder();
 after(folder.remove);
 const path = folder.path("file.h5ad");
 const data = process.env.CYTOMESH_TEST_DATA ?? join(import.meta.dirname, "../../../../../shared/data");
 
-async function problems(input: H5adInput, profile = "counts"): Promise<string[]> {
+async function problems(input: AnnDataInput, profile = "counts"): Promise<string[]> {
   await writeH5ad(path, input, { xDtype: "float64" });
   const file = await opened(path);
   return validateAnnData(file, profile).map((problem) => `${problem.code} ${problem.where}`);
 }
 
 test("counts pass, and everything wrong is listed at once", async () => {
-  const good: H5adInput = { x: csr(counts(6, 4), 4), obs: frame("c", 6), var: frame("g", 4) };
+  const good: AnnDataInput = { x: csr(counts(6, 4), 4), obs: frame("c", 6), var: frame("g", 4) };
   assert.deepEqual(await problems(good), []);
   const x = csr(
     [
@@ -27,7 +27,7 @@ test("counts pass, and everything wrong is listed at once", async () => {
     ],
     2,
   );
-  const bad: H5adInput = {
+  const bad: AnnDataInput = {
     x,
     obs: { index: ["a", "a"], columns: {} },
     var: { index: ["g", ""], columns: {} },

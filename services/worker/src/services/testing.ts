@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { type Column, type CsrRows, type H5adInput, writeH5ad } from "@cytomesh/anndata";
+import { type AnnDataInput, type Column, type CsrRows, writeH5ad } from "@cytomesh/anndata";
 import type { AnalysisSpec } from "@cytomesh/contracts/jobs/v1/specs";
 import type { TaskContext } from "@cytomesh/service-kit/task";
 import { taskOf } from "../schemas/tasks.ts";
@@ -81,7 +81,11 @@ export async function tempDir(t: TestContext): Promise<string> {
 }
 
 /** Write a study as `.h5ad`; `over` replaces parts of the file. */
-export async function writeStudy(dir: string, study: Study, over: Partial<H5adInput> = {}): Promise<string> {
+export async function writeStudy(
+  dir: string,
+  study: Study,
+  over: Partial<AnnDataInput> = {},
+): Promise<string> {
   const path = join(dir, "study.h5ad");
   await writeH5ad(
     path,
