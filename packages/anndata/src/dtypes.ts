@@ -3,6 +3,13 @@ import { AnnDataError } from "./errors.ts";
 import type { ValueType } from "./storage.ts";
 import type { NumberArray, NumberDtype } from "./types.ts";
 
+/** How HDF5 files of h5py hold true and false. */
+export const booleanType: ValueType = {
+  kind: "enum",
+  base: { kind: "int", size: 1, signed: true },
+  members: { FALSE: 0, TRUE: 1 },
+};
+
 const arrayTypes = {
   int8: Int8Array,
   uint8: Uint8Array,

@@ -1,5 +1,5 @@
 import type { H5Numbers } from "@cytomesh/hdf5";
-import { convertNumbers, dtypeOfArray, dtypeType } from "./dtypes.ts";
+import { booleanType, convertNumbers, dtypeOfArray, dtypeType } from "./dtypes.ts";
 import { arrayOf, type DataFrameElement, type DictElement, type Element } from "./elements/element.ts";
 import { AnnDataError } from "./errors.ts";
 import type { ValueType } from "./storage.ts";
@@ -15,11 +15,6 @@ import type {
 } from "./types.ts";
 
 export const stringType: ValueType = { kind: "string", size: "variable", utf8: true };
-const booleanType: ValueType = {
-  kind: "enum",
-  base: { kind: "int", size: 1, signed: true },
-  members: { FALSE: 0, TRUE: 1 },
-};
 
 /** Mappings in mappings. */
 const maxDepth = 32;

@@ -1,10 +1,10 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type Json, openZarr, type ZarrReader, type ZarrType, type ZarrValues } from "@cytomesh/zarr";
+import { booleanType } from "./dtypes.ts";
 import { AnnDataError } from "./errors.ts";
 import { typed } from "./source.ts";
 import type { ArrayInfo, Attribute, Source, Values, ValueType } from "./storage.ts";
-import { booleanType } from "./write-elements.ts";
 
 /** What stands at the root of a hierarchy. */
 const markers = ["zarr.json", ".zgroup", ".zmetadata", ".zarray"];
