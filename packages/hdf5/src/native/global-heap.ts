@@ -1,6 +1,7 @@
 import { Hdf5Error } from "../errors.ts";
 import type { FileBytes } from "./file-bytes.ts";
 
+/** Of a collection and of an object in it: 8 bytes and a length, which is filled up to 8. */
 const headBytes = 16;
 /** h5py's collections have 4 KiB; one that holds a single huge object is as big as that. */
 const maxCollectionBytes = 256 * 1024 * 1024;
@@ -66,16 +67,16 @@ function readCollection(file: FileBytes, address: number, what: string): Collect
     throw new Hdf5Error("corrupt", `${head.what}: ${size} bytes, at most ${maxCollectionBytes}`);
   }
   const cursor = file.cursor(address, size, name);
-  cursor.skip(8 + lengthWidth);
+  cursor.skip(headBytes);
   let ranges = new Float64Array(512);
-  const objectHead = 8 + lengthWidth;
-  while (cursor.left >= objectHead) {
+  while (cursor.left >= headBytes) {
     const index = cursor.u16();
     cursor.skip(6);
     // Object 0 is the free space at the end; what overruns the collection ends it, the objects before stay readable.
     if (index === 0) break;
-    const length = cursor.lengthUpTo(cursor.left - lengthWidth);
+    const length = cursor.lengthUpTo(cursor.left - 8);
     if (length === undefined) break;
+    cursor.skip(8 - lengthWidth);
     const from = cursor.at;
     cursor.skip(length);
     cursor.skip(Math.min(cursor.left, (8 - (length % 8)) % 8));

@@ -127,10 +127,10 @@ function readSymbolTable(file: FileBytes, cursor: Cursor, add: (name: string, li
     head.expectVersion(1);
     head.skip(1);
     const count = head.u16();
-    const entryBytes = 2 * file.widths.address + 8 + scratchBytes;
+    const entryBytes = file.widths.length + file.widths.address + 8 + scratchBytes;
     const body = file.cursor(address + 8, count * entryBytes, what);
     for (let i = 0; i < count; i++) {
-      const name = textAt(names, body.uint(file.widths.address), body.what);
+      const name = textAt(names, body.length(), body.what);
       const object = body.address();
       const cacheType = body.u32();
       body.skip(4);

@@ -8,7 +8,7 @@ import { type Message, messageTypes, readObjectHeader } from "./object-header.ts
 export type Resolve = (message: { shared: boolean; body: Uint8Array }, type: number) => Uint8Array;
 
 /** Index of shared messages in the superblock extension: version, kind, types, sizes, cutoffs, count. */
-const indexHeadBytes = 16;
+const indexHeadBytes = 14;
 
 /**
  * Shared messages stand in another object's header (committed datatypes) or in the file's heap of shared messages.

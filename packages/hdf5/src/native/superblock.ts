@@ -52,7 +52,7 @@ function openOld(path: string, sizeBytes: number, base: number, cursor: Cursor, 
   const rest = new Cursor(cursor.take(cursor.left), widths, cursor.what);
   rest.skip(4 * widths.address);
   // Symbol table entry of the root group: name offset, then the header's address.
-  rest.skip(widths.address);
+  rest.skip(widths.length);
   const root = rest.address();
   return finish(path, sizeBytes, base, widths, root, undefined);
 }
