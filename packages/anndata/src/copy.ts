@@ -8,7 +8,7 @@ import { asAnnDataError } from "./source.ts";
 import type { Sink, SinkOptions, StorageFormat } from "./storage.ts";
 
 export interface CopyOptions extends SinkOptions {
-  /** Default "h5ad". */
+  /** Default: by the name of the target; ".zarr" and ".zarr.zip" are zarr, all others .h5ad. */
   format?: StorageFormat;
   /** Largest array that is read in one piece, in bytes; default 1 GiB. Arrays are copied some rows at a time, so only very long rows come near it. */
   maxBytes?: number;
@@ -31,7 +31,7 @@ export async function copyAnnData(from: string, to: string, options: CopyOptions
       tempDir: options.tempDir,
     });
     try {
-      const sink = createSink(to, options.format ?? "h5ad", options);
+      const sink = createSink(to, options.format, options);
       try {
         refuseOthers(source);
         await writeElement(stopping(sink, options.signal), "/", readAnnDataElement(source));

@@ -1,15 +1,26 @@
-import { AnnDataError } from "./errors.ts";
 import { createH5Sink } from "./h5-sink.ts";
 import type { Sink, SinkOptions, StorageFormat } from "./storage.ts";
+import { createZarrSink } from "./zarr-sink.ts";
 
 /** How each format is written. */
-const sinks: Partial<Record<StorageFormat, (path: string, options: SinkOptions) => Sink>> = {
+const sinks: Record<StorageFormat, (path: string, options: SinkOptions) => Sink> = {
   h5ad: createH5Sink,
+  zarr: createZarrSink,
 };
 
-/** @throws AnnDataError "permission-denied" | "write-failed" | "invalid-argument" | "unsupported" */
-export function createSink(path: string, format: StorageFormat, options: SinkOptions = {}): Sink {
-  const create = sinks[format];
-  if (create === undefined) throw new AnnDataError("unsupported", `${path}: ${format} cannot be written`);
-  return create(path, options);
+/** What a file of this name is expected to be. */
+export function formatOf(path: string): StorageFormat {
+  return /\.zarr(\.zip)?\/?$/.test(path) ? "zarr" : "h5ad";
+}
+
+/**
+ * @param format default: by the name
+ * @throws AnnDataError "permission-denied" | "write-failed" | "invalid-argument"
+ */
+export function createSink(
+  path: string,
+  format: StorageFormat = formatOf(path),
+  options: SinkOptions = {},
+): Sink {
+  return sinks[format](path, options);
 }
