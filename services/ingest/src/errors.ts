@@ -2,6 +2,8 @@
 const table = {
   "not-anndata": { grpcCode: "invalid_argument", httpStatus: 400 },
   "invalid-file": { grpcCode: "invalid_argument", httpStatus: 400 },
+  "bad-profile": { grpcCode: "invalid_argument", httpStatus: 400 },
+  "bad-gene-list": { grpcCode: "invalid_argument", httpStatus: 400 },
   "files-failed": { grpcCode: "failed_precondition", httpStatus: 400 },
   "manifest-conflict": { grpcCode: "data_loss", httpStatus: 500 },
   "file-changed": { grpcCode: "aborted", httpStatus: 409 },

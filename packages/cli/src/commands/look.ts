@@ -1,11 +1,12 @@
 import { toJson } from "@bufbuild/protobuf";
 import { CurriculumState, LineageNodeSchema } from "@cytomesh/contracts/catalog/v1/resources";
-import { InspectFileResponseSchema } from "@cytomesh/contracts/ingest/v1/ingest_service";
+import { InspectFileResponseSchema, Severity } from "@cytomesh/contracts/ingest/v1/ingest_service";
 import { toUri } from "@cytomesh/object-store";
 import { type MeshClient, withMesh } from "../client.ts";
 import { type Command, defineCommand, meshOptions } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { formatCount, printable, table } from "../terminal/text.ts";
+import { validationOptions } from "./validation-options.ts";
 
 const write = (text: string) => process.stdout.write(`${text}\n`);
 
@@ -40,15 +41,22 @@ const status = defineCommand({
 const inspect = defineCommand({
   name: "inspect",
   summary:
-    "Look at an AnnData file: shape, matrices, columns, and everything that keeps it out of the warehouse.",
+    "Look at a file: shape, matrices, columns, and everything that keeps it out of the warehouse or breaks a profile.",
   usage: "inspect FILE",
   positionals: 1,
-  options: meshOptions,
+  options: { ...meshOptions, ...validationOptions },
   async run({ options, positionals }) {
     const [file] = positionals;
     if (file === undefined) throw new CliError("usage", "inspect needs a file");
     await withMesh(options.api, async (mesh) => {
-      const report = await mesh.ingest.inspectFile({ uri: toUri(file) }, { timeoutMs: 300_000 });
+      const report = await mesh.ingest.inspectFile(
+        {
+          uri: toUri(file),
+          profile: options.profile ?? "",
+          geneListUris: (options["gene-list"] ?? []).map(toUri),
+        },
+        { timeoutMs: 300_000 },
+      );
       if (options.json) return void write(JSON.stringify(toJson(InspectFileResponseSchema, report)));
       write(`${formatCount(report.cells)} cells × ${formatCount(report.features)} genes`);
       write(
@@ -72,6 +80,8 @@ const inspect = defineCommand({
           .join(", ") || "none";
       write(`obs: ${columns(report.obsColumns)}`);
       write(`var: ${columns(report.varColumns)}`);
+      for (const { severity, message } of report.findings)
+        if (severity === Severity.WARNING) write(`! ${printable(message)}`);
       for (const problem of report.problems) write(`✖ ${printable(problem)}`);
       if (report.problems.length > 0) process.exitCode = 1;
       else write("✔ can be ingested");

@@ -25,6 +25,7 @@ import {
 import { CliError } from "../errors.ts";
 import { readRequestFile } from "../request-file.ts";
 import { type SpecInit, submitJob } from "../submit-job.ts";
+import { validationOptions } from "./validation-options.ts";
 
 interface SubmitFlags {
   api: string | undefined;
@@ -46,7 +47,8 @@ const integer32 = { min: 1, max: 2 ** 31 - 1 };
 
 const ingest = defineCommand({
   name: "ingest",
-  summary: "Ingest AnnData files into a dataset. A file whose content is already there is left alone.",
+  summary:
+    "Ingest AnnData (.h5ad, zarr), 10x (HDF5, Matrix Market) and loom files into a dataset. A file whose content is already there is left alone.",
   usage: "ingest FILE… --dataset NAME",
   positionals: Number.POSITIVE_INFINITY,
   options: {
@@ -66,6 +68,8 @@ const ingest = defineCommand({
     matrix: { type: "string", value: "WHERE", help: "auto (the default), x, raw-x, or layer:NAME" },
     "allow-non-counts": { type: "boolean", help: "take matrices that are not raw counts" },
     "validate-only": { type: "boolean", help: "look at the files, write nothing" },
+    ...validationOptions,
+    "all-feature-types": { type: "boolean", help: "take antibodies, guides and peaks beside the genes" },
     tag: { type: "string", value: "TEXT", help: "kept with the ingests" },
   },
   async run({ options, positionals, signal }) {
@@ -90,6 +94,9 @@ const ingest = defineCommand({
     spec.allowNonCounts ||= options["allow-non-counts"];
     spec.validateOnly ||= options["validate-only"];
     if (options.tag !== undefined) spec.tag = options.tag;
+    if (options.profile !== undefined) spec.profile = options.profile;
+    spec.geneListUris.push(...(options["gene-list"] ?? []).map(toUri));
+    spec.allFeatureTypes ||= options["all-feature-types"];
     await submit(options, "ingest", { case: "ingest", value: spec }, signal);
   },
 });

@@ -1,5 +1,5 @@
 import type { Client, ServiceImpl } from "@connectrpc/connect";
-import type { IngestService } from "@cytomesh/contracts/ingest/v1/ingest_service";
+import { type IngestService, Severity } from "@cytomesh/contracts/ingest/v1/ingest_service";
 import type { JobService } from "@cytomesh/contracts/jobs/v1/job_service";
 import type { IngestDeps } from "../services/ingest-file.ts";
 import { inspectFile } from "../services/inspect-file.ts";
@@ -10,7 +10,7 @@ export function ingestServiceImpl(
 ): ServiceImpl<typeof IngestService> {
   return {
     async inspectFile(request, context) {
-      const report = await inspectFile(deps, request.uri, context.signal);
+      const report = await inspectFile(deps, request, context.signal);
       return {
         ...report,
         cells: BigInt(report.cells),
@@ -20,6 +20,11 @@ export function ingestServiceImpl(
           rows: BigInt(matrix.rows),
           columns: BigInt(matrix.columns),
           nnz: BigInt(matrix.nnz),
+        })),
+        findings: report.findings.map((finding) => ({
+          ...finding,
+          severity: finding.severity === "error" ? Severity.ERROR : Severity.WARNING,
+          count: BigInt(finding.count ?? 0),
         })),
       };
     },

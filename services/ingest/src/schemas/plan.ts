@@ -10,6 +10,8 @@ export interface ConvertOptions {
   readonly matrix: "auto" | "x" | "raw-x" | "layer";
   readonly layer: string;
   readonly allowNonCounts: boolean;
+  /** Take features that are no genes too. */
+  readonly allFeatureTypes: boolean;
 }
 
 const matrices = {
@@ -28,6 +30,7 @@ export function convertOptionsOf(spec: IngestSpec): ConvertOptions {
     matrix: matrices[spec.matrix as keyof typeof matrices] ?? "auto",
     layer: spec.layer,
     allowNonCounts: spec.allowNonCounts,
+    allFeatureTypes: spec.allFeatureTypes,
   };
 }
 

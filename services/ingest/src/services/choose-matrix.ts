@@ -1,4 +1,11 @@
-import type { AnnData, DataFrame, Matrix } from "@cytomesh/anndata";
+import {
+  type AnnData,
+  type DataFrame,
+  geneExpressionOf,
+  type Matrix,
+  takeColumns,
+  takeFrame,
+} from "@cytomesh/anndata";
 import { IngestError } from "../errors.ts";
 import type { ConvertOptions } from "../schemas/plan.ts";
 
@@ -9,8 +16,22 @@ export interface ChosenMatrix {
   readonly var: DataFrame;
 }
 
-/** Choose the count matrix as the options say. Raw counts live in `raw.X` whenever a normalised `X` exists, hence "auto". */
+/**
+ * Choose the count matrix as the options say, and of its features the genes, where the file tells them from others. Raw counts live in
+ * `raw.X` whenever a normalised `X` exists, hence "auto".
+ */
 export function chooseMatrix(file: AnnData, options: ConvertOptions): ChosenMatrix {
+  const chosen = wantedMatrix(file, options);
+  const genes =
+    options.allFeatureTypes || chosen.matrix.shape[1] !== chosen.var.length
+      ? undefined
+      : geneExpressionOf(chosen.var);
+  return genes === undefined
+    ? chosen
+    : { path: chosen.path, matrix: takeColumns(chosen.matrix, genes), var: takeFrame(chosen.var, genes) };
+}
+
+function wantedMatrix(file: AnnData, options: ConvertOptions): ChosenMatrix {
   const available = [
     ...(file.x === undefined ? [] : ["X"]),
     ...(file.raw === undefined ? [] : ["raw/X"]),

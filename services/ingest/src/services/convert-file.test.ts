@@ -26,6 +26,7 @@ const defaults: ConvertOptions = {
   matrix: "auto",
   layer: "",
   allowNonCounts: false,
+  allFeatureTypes: false,
 };
 const cells = ["c0", "c1", "c2"];
 const genes = ["ENSG00000000001.7", "ENSG00000000002", "SPIKE-IN"];

@@ -1,15 +1,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { runIsolated } from "@cytomesh/anndata";
 import { IngestedFile_Outcome as Outcome } from "@cytomesh/contracts/jobs/v1/specs";
-import { type ObjectStore, sha256Of, withLocalFile } from "@cytomesh/object-store";
+import { type ObjectStore, sha256OfSource } from "@cytomesh/object-store";
 import type { MatrixEncoding } from "@cytomesh/omics-store";
 import { storeLayout, type TaskPool } from "@cytomesh/service-kit";
 import type { IngestCatalog } from "../clients/catalog.ts";
 import { publishIngest } from "../data-manager/ingest-files.ts";
+import { withReadableSource } from "../data-manager/source-files.ts";
 import { IngestError } from "../errors.ts";
-import { type ConvertOptions, type FilePlan, fingerprintOf } from "../schemas/plan.ts";
+import { type ConvertOptions, fingerprintOf } from "../schemas/plan.ts";
 import { convertFile } from "./convert-file.ts";
+import { acceptedPlan, type Vetting, vetFile } from "./vet-file.ts";
 
 /** What the domain needs from outside. */
 export interface IngestDeps {
@@ -29,6 +30,7 @@ export interface FileRequest {
   readonly uri: string;
   readonly dataset: string;
   readonly options: ConvertOptions;
+  readonly vetting: Vetting;
   readonly validateOnly: boolean;
   readonly jobId: string;
   readonly tag: string;
@@ -45,6 +47,7 @@ export interface FileOutcome {
   readonly cells: number;
   readonly features: number;
   readonly problems: readonly string[];
+  readonly warnings: readonly string[];
   readonly sha256: string;
 }
 
@@ -56,24 +59,21 @@ export interface FileOutcome {
  */
 export async function ingestFile(deps: IngestDeps, request: FileRequest): Promise<FileOutcome> {
   const { uri, signal } = request;
-  const sha256 = await sha256Of(deps.store, uri, { signal });
+  const sha256 = await sha256OfSource(deps.store, uri, { signal });
   const outcome = (part: Partial<FileOutcome> & { outcome: Outcome }): FileOutcome => ({
     uri,
     ingestId: "",
     cells: 0,
     features: 0,
     problems: [],
+    warnings: [],
     sha256,
     ...part,
   });
   if (request.validateOnly) {
-    const plan = await withLocalFile(
-      deps.store,
-      uri,
-      (path) => vetFile(deps, path, request.options, signal),
-      { signal, tmpDir: deps.tempDir },
-    );
-    return outcome({ outcome: Outcome.VALID, cells: plan.cells, features: plan.features });
+    const vetted = await withReadableSource(deps, uri, signal, (path) => vetFile(deps, path, request));
+    const { cells, features } = acceptedPlan(vetted);
+    return outcome({ outcome: Outcome.VALID, cells, features, warnings: vetted.warnings });
   }
   const ticket = await deps.catalog.begin({
     dataset: request.dataset,
@@ -91,11 +91,8 @@ export async function ingestFile(deps: IngestDeps, request: FileRequest): Promis
       features: ticket.features,
     });
   try {
-    const written = await withLocalFile(
-      deps.store,
-      uri,
-      (path) => write(deps, request, path, sha256, ticket.id),
-      { signal, tmpDir: deps.tempDir },
+    const written = await withReadableSource(deps, uri, signal, (path) =>
+      write(deps, request, path, sha256, ticket.id),
     );
     return outcome({ outcome: Outcome.COMMITTED, ingestId: ticket.id, ...written });
   } catch (error) {
@@ -104,36 +101,16 @@ export async function ingestFile(deps: IngestDeps, request: FileRequest): Promis
   }
 }
 
-/** Vet a file: first in an isolated thread that a hostile file can only kill with itself, then as this ingest would take it. */
-export async function vetFile(
-  deps: Pick<IngestDeps, "pool" | "readerTimeoutMs">,
-  path: string,
-  options: ConvertOptions,
-  signal: AbortSignal,
-): Promise<FilePlan> {
-  const report = await runIsolated(path, "validate", {
-    timeoutMs: deps.readerTimeoutMs,
-    signal,
-    profile: "minimal",
-  });
-  const problems = report.problems
-    .filter((problem) => problem.code !== "missing_x")
-    .map((problem) => problem.message);
-  const plan = await deps.pool.run<FilePlan>("plan", { path, options }, { signal });
-  const all = [...new Set([...problems, ...plan.problems])];
-  if (all.length > 0) throw new IngestError("invalid-file", all.join("; "), { problems: all });
-  return plan;
-}
-
 async function write(
   deps: IngestDeps,
   request: FileRequest,
   path: string,
   sha256: string,
   ingestId: string,
-): Promise<{ cells: number; features: number }> {
+): Promise<{ cells: number; features: number; warnings: readonly string[] }> {
   const { signal, options } = request;
-  const plan = await vetFile(deps, path, options, signal);
+  const vetted = await vetFile(deps, path, request);
+  const plan = acceptedPlan(vetted);
   const ids = await deps.catalog.reserve(ingestId, plan.cells, plan.features);
   const outDir = await mkdtemp(join(deps.tempDir, `${ingestId}-`));
   try {
@@ -151,7 +128,7 @@ async function write(
       onCells: (cells) => request.onCells(cells, plan.cells),
     });
     // A file that changed under our hands would be stored under the hash of another content.
-    if ((await sha256Of(deps.store, request.uri, { signal })) !== sha256)
+    if ((await sha256OfSource(deps.store, request.uri, { signal })) !== sha256)
       throw new IngestError(
         "file-changed",
         `${request.uri} changed while it was read; ingest it again once it is complete`,
@@ -164,7 +141,7 @@ async function write(
       signal,
     );
     await deps.catalog.commit(ingestId, manifestSha256, request.jobId);
-    return { cells: plan.cells, features: plan.features };
+    return { cells: plan.cells, features: plan.features, warnings: vetted.warnings };
   } finally {
     await rm(outDir, { recursive: true, force: true });
   }

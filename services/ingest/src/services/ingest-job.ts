@@ -9,6 +9,7 @@ import { defineHandler, describeFailure, type JobContext, JobFailure } from "@cy
 import { IngestError } from "../errors.ts";
 import { convertOptionsOf } from "../schemas/plan.ts";
 import { type FileOutcome, type IngestDeps, ingestFile } from "./ingest-file.ts";
+import { type Vetting, vettingOf } from "./vet-file.ts";
 
 /** Problems listed per file at most, and characters of each; a file with more is beyond reading about. */
 const maxProblems = 50;
@@ -27,6 +28,7 @@ const maxCheckpointBytes = 60_000;
 export function ingestHandler(deps: IngestDeps) {
   return defineHandler("ingest", async (context) => {
     const { spec } = context;
+    const vetting = await vettingOf(deps.store, spec, context.signal);
     if (!spec.validateOnly) await deps.catalog.ensureDataset(spec.dataset);
     context.expectItems(spec.uris.length);
     context.progress({ unit: "cells", message: `${spec.uris.length} file(s)` });
@@ -34,7 +36,7 @@ export function ingestHandler(deps: IngestDeps) {
     let cellsBefore = 0;
     for (const [position, uri] of spec.uris.entries()) {
       const done = earlierOutcome(context, uri);
-      const file = done ?? (await oneFile(deps, context, uri, position, cellsBefore));
+      const file = done ?? (await oneFile(deps, context, vetting, uri, position, cellsBefore));
       files.push(file);
       if (file.outcome !== Outcome.FAILED) cellsBefore += Number(file.cells);
       context.progress({ done: cellsBefore });
@@ -60,12 +62,13 @@ function earlierOutcome(context: JobContext<"ingest">, uri: string): IngestedFil
 async function oneFile(
   deps: IngestDeps,
   context: JobContext<"ingest">,
+  vetting: Vetting,
   uri: string,
   position: number,
   cellsBefore: number,
 ): Promise<IngestedFile> {
   const { spec } = context;
-  const name = uri.slice(uri.lastIndexOf("/") + 1);
+  const name = uri.replace(/\/+$/, "").replace(/^.*\//, "");
   context.progress({ message: `${name} (${position + 1} of ${spec.uris.length})` });
   await context.record({ key: uri, outcome: "running" });
   try {
@@ -73,6 +76,7 @@ async function oneFile(
       uri,
       dataset: spec.dataset,
       options: convertOptionsOf(spec),
+      vetting,
       validateOnly: spec.validateOnly,
       jobId: context.job.id,
       tag: spec.tag,
@@ -123,6 +127,7 @@ function messageOf(outcome: FileOutcome): IngestedFile {
     cells: BigInt(outcome.cells),
     features: BigInt(outcome.features),
     problems: [...outcome.problems],
+    warnings: firstOf(outcome.warnings, maxProblems).map((text) => text.slice(0, maxProblemLength)),
   });
 }
 

@@ -1,3 +1,4 @@
+import { copyAnnData } from "@cytomesh/anndata";
 import { defineTask } from "@cytomesh/service-kit/task";
 import type { ConvertOptions } from "../schemas/plan.ts";
 import { encodeSlice } from "./encode-slice.ts";
@@ -18,6 +19,12 @@ export const exceeds = defineTask(exceedsInt32);
 
 /** See `encodeSlice`. */
 export const encode = defineTask(encodeSlice);
+
+/** A format of text as `.h5ad`, uncompressed: it is read again at once. */
+export const parse = defineTask(
+  async ({ path, copy, tempDir }: { path: string; copy: string; tempDir: string }, { signal }) =>
+    copyAnnData(path, copy, { compression: "none", tempDir, signal }),
+);
 
 /** See `describeFile`. */
 export const describe = defineTask((input: { path: string }) => describeFile(input.path));

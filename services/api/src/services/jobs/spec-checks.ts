@@ -107,6 +107,8 @@ function checkIngest(checks: Checks, spec: IngestSpec): void {
     checks.add("spec.ingest.layer", "MATRIX_SOURCE_LAYER needs the name of a layer");
   if (!byLayer && spec.layer !== "") checks.add("spec.ingest.layer", "is only read with MATRIX_SOURCE_LAYER");
   checks.optionalText("spec.ingest.tag", spec.tag, MAX_NAME);
+  checks.optionalText("spec.ingest.profile", spec.profile, MAX_NAME);
+  if (spec.geneListUris.length > 0) checkUris(checks, "spec.ingest.gene_list_uris", spec.geneListUris);
 }
 
 function checkPrepare(checks: Checks, spec: PrepareSpec): void {
