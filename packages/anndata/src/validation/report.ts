@@ -15,8 +15,10 @@ export interface Report {
   ): void;
   /** What `read` gives; damage becomes a problem and undefined. */
   attempt<T>(where: string, read: () => T): T | undefined;
-  /** Was anything reported about this place? */
+  /** Was an error reported about this place? */
   failed(where: string): boolean;
+  /** Could this place not be read? */
+  unreadable(where: string): boolean;
 }
 
 export function createReport(): Report {
@@ -42,6 +44,10 @@ export function createReport(): Report {
         return undefined;
       }
     },
+    unreadable: (where) =>
+      problems.some(
+        ({ code, where: at }) => at === where && (code === "unreadable" || code === "wrong_length"),
+      ),
     failed: (where) => problems.some((problem) => problem.where === where && problem.severity === "error"),
   };
 }

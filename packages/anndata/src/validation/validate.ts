@@ -124,9 +124,9 @@ function checkGenes(file: AnnData, rules: ValidationProfile, report: Report): vo
   const frames = [["var", () => file.var] as const, ["raw/var", () => file.raw?.var] as const];
   for (const [where, frameOf] of frames) {
     // What cannot be read is reported with its frame.
-    if (report.failed(where) || report.failed("raw")) continue;
+    if (report.unreadable(where) || report.unreadable("raw")) continue;
     const frame = frameOf();
-    if (frame === undefined || report.failed(`${where}/${frame.indexName}`)) continue;
+    if (frame === undefined || report.unreadable(`${where}/${frame.indexName}`)) continue;
     const ids = frame.index();
     const unknown = new Tally();
     for (const id of ids) if (!known.some((set) => set.has(id))) unknown.hit(quoted(id));

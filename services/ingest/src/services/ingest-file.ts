@@ -70,10 +70,13 @@ export async function ingestFile(deps: IngestDeps, request: FileRequest): Promis
     sha256,
     ...part,
   });
-  if (request.validateOnly) {
+  const vet = async () => {
     const vetted = await withReadableSource(deps, uri, signal, (path) => vetFile(deps, path, request));
-    const { cells, features } = acceptedPlan(vetted);
-    return outcome({ outcome: Outcome.VALID, cells, features, warnings: vetted.warnings });
+    return { ...acceptedPlan(vetted), warnings: vetted.warnings };
+  };
+  if (request.validateOnly) {
+    const { cells, features, warnings } = await vet();
+    return outcome({ outcome: Outcome.VALID, cells, features, warnings });
   }
   const ticket = await deps.catalog.begin({
     dataset: request.dataset,
@@ -83,13 +86,12 @@ export async function ingestFile(deps: IngestDeps, request: FileRequest): Promis
     jobId: request.jobId,
     tag: request.tag,
   });
-  if (ticket.committed)
-    return outcome({
-      outcome: Outcome.ALREADY_PRESENT,
-      ingestId: ticket.id,
-      cells: ticket.cells,
-      features: ticket.features,
-    });
+  if (ticket.committed) {
+    // It is there, but was it held against this profile?
+    const { warnings } = request.vetting.asked ? await vet() : { warnings: [] };
+    const { id: ingestId, cells, features } = ticket;
+    return outcome({ outcome: Outcome.ALREADY_PRESENT, ingestId, cells, features, warnings });
+  }
   try {
     const written = await withReadableSource(deps, uri, signal, (path) =>
       write(deps, request, path, sha256, ticket.id),

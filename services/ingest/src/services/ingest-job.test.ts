@@ -70,6 +70,8 @@ async function failureOf(work: Promise<Result>): Promise<JobFailure> {
   return error;
 }
 
+const looked = (uri: string) => ({ uri, profile: "", geneListUris: [] });
+
 const outcomes = (result: Result) => result.files.map((file) => file.outcome);
 const tempLeft = (world: World) => readdir(world.tempDir);
 
@@ -335,7 +337,7 @@ test("killed while an item is recorded, the next attempt still finds the one ing
 
 test("an inspection lists what a file holds and everything that keeps it out", async () => {
   const world = await freshWorld();
-  const good = await inspectFile(world.deps, toUri(goodFile()), AbortSignal.timeout(60_000));
+  const good = await inspectFile(world.deps, looked(toUri(goodFile())), AbortSignal.timeout(60_000));
   assert.deepEqual([good.cells, good.features, good.problems], [2, 3, []]);
   assert.deepEqual(
     good.matrices.map((matrix) => [matrix.path, matrix.format, matrix.nnz]),
@@ -343,9 +345,12 @@ test("an inspection lists what a file holds and everything that keeps it out", a
   );
   const path = files.path("normalised.h5ad");
   writeLayout(path, { cells: ["a"], genes: ["g", "h"], x: { rows: [[0.5, -1]], layout: "csc" } });
-  const bad = await inspectFile(world.deps, toUri(path), AbortSignal.timeout(60_000));
+  const bad = await inspectFile(world.deps, looked(toUri(path)), AbortSignal.timeout(60_000));
   assert.equal(bad.problems.length, 1);
-  await assert.rejects(inspectFile(world.deps, toUri(files.path("nothing")), AbortSignal.timeout(60_000)), {
-    tag: "object-not-found",
-  });
+  await assert.rejects(
+    inspectFile(world.deps, looked(toUri(files.path("nothing"))), AbortSignal.timeout(60_000)),
+    {
+      tag: "object-not-found",
+    },
+  );
 });

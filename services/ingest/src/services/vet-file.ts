@@ -15,6 +15,8 @@ import type { ConvertOptions, FilePlan } from "../schemas/plan.ts";
 /** What a file is held against besides what an ingest needs. */
 export interface Vetting {
   readonly profile: ValidationProfile;
+  /** Did the request name a profile or gene lists? */
+  readonly asked: boolean;
   /** Look at every value. Not needed where the conversion that follows does. */
   readonly everyValue: boolean;
 }
@@ -46,7 +48,11 @@ export async function vettingOf(
   try {
     const named = profileOf(profile === "" ? "minimal" : profile);
     const lists = await readGeneLists(store, spec.geneListUris, signal);
-    return { profile: withGeneLists(named, lists), everyValue: spec.validateOnly };
+    return {
+      profile: withGeneLists(named, lists),
+      asked: profile !== "" || lists.length > 0,
+      everyValue: spec.validateOnly,
+    };
   } catch (error) {
     if (error instanceof AnnDataError) throw new IngestError("bad-profile", error.message, { cause: error });
     throw error;
