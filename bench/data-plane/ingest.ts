@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { profileOf } from "@cytomesh/anndata";
 import { createObjectStore, toUri } from "../../packages/object-store/src/index.ts";
 import { openIngest } from "../../packages/omics-store/src/index.ts";
 import { createTaskPool } from "../../packages/service-kit/src/index.ts";
@@ -63,7 +64,15 @@ async function ingest(path: string, name: string): Promise<number> {
       {
         uri: toUri(path),
         dataset: "d",
-        options: { obsMapping: {}, featureIdColumn: "index", matrix: "x", layer: "", allowNonCounts: false },
+        options: {
+          obsMapping: {},
+          featureIdColumn: "index",
+          matrix: "x",
+          layer: "",
+          allowNonCounts: false,
+          allFeatureTypes: false,
+        },
+        vetting: { profile: profileOf("minimal"), asked: false, everyValue: false },
         validateOnly: false,
         jobId: "j",
         tag: "",

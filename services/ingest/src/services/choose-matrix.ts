@@ -21,14 +21,23 @@ export interface ChosenMatrix {
  * `raw.X` whenever a normalised `X` exists, hence "auto".
  */
 export function chooseMatrix(file: AnnData, options: ConvertOptions): ChosenMatrix {
-  const chosen = wantedMatrix(file, options);
-  const genes =
-    options.allFeatureTypes || chosen.matrix.shape[1] !== chosen.var.length
-      ? undefined
-      : geneExpressionOf(chosen.var);
-  return genes === undefined
-    ? chosen
-    : { path: chosen.path, matrix: takeColumns(chosen.matrix, genes), var: takeFrame(chosen.var, genes) };
+  // Telling the genes reads a column of var, and slices of one open file ask again and again.
+  const key = JSON.stringify([options.matrix, options.layer, options.allFeatureTypes]);
+  const known = chosenOf.get(file);
+  if (known?.key === key) return known.chosen;
+  const chosen = genesOf(wantedMatrix(file, options), options.allFeatureTypes);
+  chosenOf.set(file, { key, chosen });
+  return chosen;
+}
+
+const chosenOf = new WeakMap<AnnData, { key: string; chosen: ChosenMatrix }>();
+
+function genesOf(all: ChosenMatrix, allTypes: boolean): ChosenMatrix {
+  // A frame that does not fit its matrix is reported by the plan.
+  const fits = all.matrix.shape[1] === all.var.length;
+  const genes = allTypes || !fits ? undefined : geneExpressionOf(all.var);
+  if (genes === undefined) return all;
+  return { path: all.path, matrix: takeColumns(all.matrix, genes), var: takeFrame(all.var, genes) };
 }
 
 function wantedMatrix(file: AnnData, options: ConvertOptions): ChosenMatrix {
