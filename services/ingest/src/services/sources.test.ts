@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { copyAnnData } from "@cytomesh/anndata";
 import {
   type IngestedFile,
   type IngestSpecSchema,
@@ -87,6 +88,31 @@ test("a Matrix Market folder is ingested, of its features the genes unless all a
   assert.deepEqual([all.files[0]?.outcome, all.files[0]?.features], [Outcome.COMMITTED, 3n]);
   assert.deepEqual((await stored(all.files[0])).dense[0], [5, 0, 100]);
   assert.deepEqual(await readdir(world.tempDir), [], "what was parsed is removed");
+});
+
+test("zarr, a folder or a zip, is ingested like the .h5ad it was made of", async () => {
+  const path = world.path("source.h5ad");
+  const rows = [
+    [1, 0],
+    [0, 2],
+  ];
+  writeLayout(path, {
+    cells: ["a", "b"],
+    genes: ["g0", "g1"],
+    x: { rows, layout: "csr" },
+    obs: { kind: ["T", "B"] },
+  });
+  const uris = [path];
+  for (const name of ["source.zarr", "source.zarr.zip"]) {
+    await copyAnnData(path, world.path(name), { format: "zarr" });
+    uris.push(world.path(name));
+  }
+  const { files } = await ingest({ uris: uris.map(toUri) });
+  for (const file of files) {
+    assert.equal(file.outcome, Outcome.COMMITTED, file.uri);
+    const { features, dense } = await stored(file);
+    assert.deepEqual([features, dense], [["g0", "g1"], rows], file.uri);
+  }
 });
 
 test("a profile and gene lists keep files out, with everything that is wrong; warnings keep nothing out", async () => {
