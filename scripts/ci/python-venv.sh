@@ -2,10 +2,12 @@
 # Makes the virtual environment of the interop tests, once per state of its requirements, and prints its interpreter:
 #
 #   CYTOMESH_PYTHON=$(scripts/ci/python-venv.sh) npm test -- test/interop
+#
+# With a file of requirements as argument it makes the environment of those: the one of old peers, for example.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-requirements=test/interop/requirements.txt
+requirements=${1:-test/interop/requirements.txt}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/cytomesh
 mkdir -p "$cache"
 

@@ -14,9 +14,15 @@ import warnings
 warnings.filterwarnings("ignore")
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
+
+try:
+    from anndata.io import read_elem
+except ImportError:
+    from anndata.experimental import read_elem
 
 
 def is_text(array):
@@ -148,6 +154,11 @@ def same_anndata(a, b, where, out):
 
 
 def read(path):
+    """A path may name a group of an HDF5 file behind a colon: file.h5mu:/mod/rna."""
+    if ":/" in path:
+        path, group = path.split(":", 1)
+        with h5py.File(path) as file:
+            return read_elem(file[group])
     if path.endswith(".zip"):
         import zarr
 

@@ -14,6 +14,8 @@ export interface CopyOptions extends SinkOptions {
   maxBytes?: number;
   /** Where formats of text are unpacked meanwhile; default: the system's temporary folder. */
   tempDir?: string;
+  /** Copy only what stands in this group, for example one modality of a MuData file: "/mod/rna". */
+  group?: string;
   signal?: AbortSignal;
 }
 
@@ -26,10 +28,8 @@ export interface CopyOptions extends SinkOptions {
  */
 export async function copyAnnData(from: string, to: string, options: CopyOptions = {}): Promise<void> {
   try {
-    const source = await openSource(from, {
-      maxBytes: options.maxBytes ?? 1024 ** 3,
-      tempDir: options.tempDir,
-    });
+    const { maxBytes = 1024 ** 3, tempDir, group } = options;
+    const source = await openSource(from, { maxBytes, tempDir, group });
     try {
       const sink = createSink(to, options.format, options);
       try {

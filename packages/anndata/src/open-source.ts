@@ -5,6 +5,7 @@ import { looksLikeMtx } from "./mtx/find-files.ts";
 import { openMtxSource } from "./mtx/mtx-source.ts";
 import { looksLikeTarball, unpackMtx } from "./mtx/tarball.ts";
 import type { Source } from "./storage.ts";
+import { subtree } from "./subtree.ts";
 import { tenxLayout, tenxSource } from "./tenx/tenx-h5.ts";
 import { looksLikeZarr, openZarrSource } from "./zarr-source.ts";
 
@@ -13,6 +14,8 @@ export interface OpenSourceOptions {
   maxBytes: number;
   /** Where formats of text are unpacked; default: the system's temporary folder. */
   tempDir?: string | undefined;
+  /** Only what stands in this group. */
+  group?: string | undefined;
 }
 
 /** Text unpacks to many times its size; this bounds the disk that a tarball may take, in multiples of `maxBytes`. */
@@ -25,6 +28,17 @@ const unpackedFactor = 64;
  * @throws AnnDataError "file-not-found" | "permission-denied" | "not-hdf5" | "not-anndata" | "truncated" | "corrupt" | "invalid"
  */
 export async function openSource(path: string, options: OpenSourceOptions): Promise<Source> {
+  const source = await openWhole(path, options);
+  if (options.group === undefined) return source;
+  try {
+    return subtree(source, options.group);
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+async function openWhole(path: string, options: OpenSourceOptions): Promise<Source> {
   const { maxBytes, tempDir } = options;
   if (looksLikeZarr(path)) return openZarrSource(path, maxBytes);
   if (looksLikeMtx(path)) return openMtxSource(path, maxBytes, tempDir);

@@ -25,7 +25,7 @@ export async function openAnnData(path: string, options: OpenOptions = {}): Prom
   let source: Source | undefined;
   try {
     const maxBytes = options.maxBytes ?? defaultMaxBytes;
-    source = await openSource(path, { maxBytes, tempDir: options.tempDir });
+    source = await openSource(path, { ...options, maxBytes });
     return build(source, { ...options, maxBytes });
   } catch (error) {
     source?.close();

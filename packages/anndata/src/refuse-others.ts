@@ -8,7 +8,11 @@ export function refuseOthers(source: Source): void {
   if (has("/mod") && !has("/X")) {
     throw new AnnDataError(
       "not-anndata",
-      `${source.path}: this is MuData; save one modality: mdata["rna"].write_h5ad(path)`,
+      `${source.path}: this is MuData; open one modality with the option group: ${source
+        .children("/mod")
+        .slice(0, 10)
+        .map((name) => JSON.stringify(`/mod/${name}`))
+        .join(", ")}`,
     );
   }
   if (missing.length === 0) return;

@@ -154,6 +154,8 @@ export interface OpenOptions {
    * open; default: the system's temporary folder.
    */
   tempDir?: string | undefined;
+  /** Open what stands in this group, for example one modality of a MuData file: "/mod/rna". */
+  group?: string | undefined;
 }
 
 /** Rows come in order and sum up to `shape[0]`; columns rise within a row. Read once, batch by batch; nothing of them is held. */
