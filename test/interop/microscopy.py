@@ -1,6 +1,9 @@
 """What tifffile and others say of image files, for microscopy.test.ts. Prints JSON.
 
-    microscopy.py read FILE...     planes of every series and level: shape, type, SHA-256 of the values
+    microscopy.py read FILE...      planes of every series and level: shape, type, SHA-256 of the values
+    microscopy.py zarr FOLDER...    the same of OME-Zarr, with metadata
+    microscopy.py make FOLDER       writes OME-Zarr of versions 0.4 and 0.5, and TIFFs of every codec, and prints what is in them
+    microscopy.py resize FOLDER     what OpenCV and the written rule make of the images in the folder
 """
 
 import hashlib
@@ -70,6 +73,109 @@ def ome(tiff):
             for p in pixels
         ]
     }
+
+
+def zarr(path):
+    import zarr
+
+    group = zarr.open_group(path, mode="r")
+    attributes = dict(group.attrs)
+    said = attributes.get("ome", attributes)
+    levels = []
+    for dataset in said["multiscales"][0]["datasets"]:
+        array = group[dataset["path"]][:]
+        planes, shape = planes_of(array, "YX")
+        levels.append({"shape": shape, "planes": planes})
+    return {"series": [{"axes": "TCZYX", "dtype": str(array.dtype), "levels": levels}], "said": said}
+
+
+def make(folder):
+    import zarr
+
+    random = numpy.random.default_rng(20260901)
+    made = {}
+    for version in (2, 3):
+        path = f"{folder}/v{version}.ome.zarr"
+        group = zarr.open_group(path, mode="w", zarr_format=version)
+        data = random.integers(0, 65536, (2, 3, 4, 61, 83), dtype=numpy.uint16)
+        levels = [data, data[..., ::2, ::2]]
+        datasets = []
+        for i, level in enumerate(levels):
+            extra = {"shards": (1, 1, 2, 64, 96)} if version == 3 and i == 0 else {}
+            array = group.create_array(str(i), shape=level.shape, dtype=level.dtype, chunks=(1, 1, 1, 32, 32), **extra)
+            array[:] = level
+            scale = [1, 1, 0.29, 0.108 * 2**i, 0.108 * 2**i]
+            datasets.append({"path": str(i), "coordinateTransformations": [{"type": "scale", "scale": scale}]})
+        axes = [{"name": "t", "type": "time"}, {"name": "c", "type": "channel"}]
+        axes += [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+        said = {
+            "multiscales": [{"name": "made", "axes": axes, "datasets": datasets}],
+            "omero": {"channels": [{"label": name, "color": "00FF00"} for name in ("DNA", "ER", "protein")]},
+        }
+        group.attrs.update({"ome": {"version": "0.5", **said}} if version == 3 else said)
+        made[path] = zarr_answer(levels)
+    for name, options in {
+        "lzw": {"compression": "lzw", "predictor": True},
+        "deflate": {"compression": "adobe_deflate", "predictor": True, "tile": (64, 64)},
+        "zstd": {"compression": "zstd", "byteorder": ">"},
+        "packbits": {"compression": "packbits", "rowsperstrip": 3},
+        "big": {"bigtiff": True, "tile": (16, 32)},
+    }.items():
+        for kind in ("u1", "u2", "i4", "f4", "f8"):
+            if kind.startswith("f") and name == "packbits":
+                continue
+            path = f"{folder}/{name}-{kind}.tif"
+            values = random.integers(0, 200, (3, 97, 131)).cumsum(axis=2) % 32749
+            tifffile.imwrite(path, values.astype(kind), **options)
+    return made
+
+
+def zarr_answer(levels):
+    answer = []
+    for level in levels:
+        planes, shape = planes_of(level, "YX")
+        answer.append({"shape": shape, "planes": planes})
+    return {"series": [{"axes": "TCZYX", "dtype": str(levels[0].dtype), "levels": answer}]}
+
+
+def resize(folder):
+    """Writes IMAGE-FACTOR-{opencv,ipp,rule,nearest}.raw for each IMAGE.npy."""
+    import glob
+
+    import cv2
+
+    for path in glob.glob(f"{folder}/*.npy"):
+        image = numpy.load(path)
+        for factor in (0.206349 / 0.0800885, 0.10833 / 0.0800885, 0.5, 0.37):
+            stem = f"{path[:-4]}-{factor!r}"
+            cv2.ipp.setUseIPP(False)
+            cv2.resize(image, None, fx=factor, fy=factor).tofile(f"{stem}-opencv.raw")
+            cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST).tofile(f"{stem}-nearest.raw")
+            cv2.ipp.setUseIPP(True)
+            cv2.resize(image, None, fx=factor, fy=factor).tofile(f"{stem}-ipp.raw")
+            if image.dtype == numpy.uint16 and image.ndim == 2:
+                rule(image, factor).tofile(f"{stem}-rule.raw")
+
+
+def rule(image, factor):
+    """Bilinear resizing as the reference words it: step 1/f, float32, half to even, clamped."""
+    one = numpy.float32(1)
+
+    def axis(length):
+        out = numpy.rint(length * factor).astype(int)
+        at = ((numpy.arange(out) + 0.5) * (1 / factor) - 0.5).astype(numpy.float32)
+        index = numpy.floor(at).astype(int)
+        weight = at - index.astype(numpy.float32)
+        weight[(index < 0) | (index >= length - 1)] = 0
+        index = index.clip(0, length - 1)
+        return index, numpy.minimum(index + 1, length - 1), weight
+
+    y0, y1, wy = axis(image.shape[0])
+    x0, x1, wx = axis(image.shape[1])
+    pixels = image.astype(numpy.float32)
+    rows = pixels[:, x0] * (one - wx) + pixels[:, x1] * wx
+    mixed = rows[y0] * (one - wy)[:, None] + rows[y1] * wy[:, None]
+    return numpy.rint(mixed).clip(0, 65535).astype(numpy.uint16)
 
 
 def main():

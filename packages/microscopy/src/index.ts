@@ -24,4 +24,5 @@ export type {
 } from "./types.ts";
 export type { ImageInput } from "./write/image-input.ts";
 export { encodeOmeTiff, type OmeTiffOptions } from "./write/ome-tiff.ts";
+export { type OmeZarrOptions, writeOmeZarr } from "./write/ome-zarr.ts";
 export { encodePng, type PngOptions } from "./write/png.ts";

@@ -1,18 +1,21 @@
 import { bytesSource, type SourceOpener, sourceOpener } from "./bytes/source.ts";
 import { MicroscopyError } from "./errors.ts";
 import { withDefaults } from "./limits.ts";
+import { namesZarr, openOmeZarr } from "./ome-zarr.ts";
 import { openRaster } from "./raster.ts";
 import { openCompanion, openTiffImage } from "./tiff/tiff-image.ts";
 import type { ByteSource, MicroscopyImage, OpenOptions, ReadLimits } from "./types.ts";
 
 /**
- * Opens a TIFF (also OME-TIFF, ImageJ, BigTIFF), an OME-Zarr group, a PNG or a JPEG, by its content. `uri`: `file://`, `s3://`, `gs://`, or
+ * Opens a TIFF (also OME-TIFF, ImageJ, BigTIFF), an OME-Zarr group, a PNG or a JPEG, by its content (OME-Zarr by
+ * `.zarr` in its name). `uri`: `file://`, `s3://`, `gs://`, or
  * a local path where no store is given.
  *
  * @throws MicroscopyError `not-found`, `permission-denied`, `not-an-image`, `corrupt`, `truncated`, `unsupported`, `too-large`,
  *   `invalid-metadata`; errors of the store as they are.
  */
 export async function openImage(uri: string, options: OpenOptions = {}): Promise<MicroscopyImage> {
+  if (namesZarr(uri)) return openOmeZarr(uri, withDefaults(options.limits), options);
   const opener = sourceOpener(options.store);
   const source = await opener(uri, options.signal);
   return openSource(source, opener, withDefaults(options.limits), options.signal);
