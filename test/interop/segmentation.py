@@ -1,0 +1,88 @@
+"""The reference StarDist, without TensorFlow: its compiled non-maximum suppression, its rendering and its blocks.
+
+    segmentation.py instances FOLDER   request.json {rows, columns, rays, grid, width, height, prob, nms}, prob.f32, dist.f32 (cells first)
+                                       -> labels.i32; prints {points, probabilities, seconds}
+    segmentation.py nms FOLDER         request.json {rays, threshold}, dist.f32, points.i32, prob.f32, sorted -> prints {kept, seconds}
+    segmentation.py cover              [[size, block, overlap, context, grid], ...] on standard input -> blocks, or the error
+    segmentation.py responsible        as cover, with an interval per block and axis -> true, false, or "too large"
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from stardist.big import Block, NotFullyVisible
+from stardist.geometry import polygons_to_label
+from stardist.nms import _ind_prob_thresh, non_maximum_suppression_inds, non_maximum_suppression_sparse
+
+
+def instances(folder):
+    """As StarDist2D.predict_instances after the network."""
+    request = json.loads((folder / "request.json").read_text())
+    rows, columns, rays = request["rows"], request["columns"], request["rays"]
+    prob = np.fromfile(folder / "prob.f32", np.float32).reshape(rows, columns)
+    dist = np.fromfile(folder / "dist.f32", np.float32).reshape(rows, columns, rays)
+    dist = np.maximum(1e-3, dist)
+    chosen = _ind_prob_thresh(prob, request["prob"], b=2)
+    points = np.stack(np.where(chosen), axis=1) * np.array(request["grid"]).reshape(1, 2)
+    inside = np.all(points < np.array([request["height"], request["width"]]), 1)
+    started = time.process_time()
+    kept, scores, outlines, _ = non_maximum_suppression_sparse(
+        dist[chosen][inside], prob[chosen][inside], points[inside], nms_thresh=request["nms"]
+    )
+    seconds = time.process_time() - started
+    labels = polygons_to_label(outlines, kept, prob=scores, shape=(request["height"], request["width"]))
+    labels.astype(np.int32).tofile(folder / "labels.i32")
+    return {
+        "candidates": int(inside.sum()),
+        "points": kept.ravel().tolist(),
+        "probabilities": scores.tolist(),
+        "seconds": seconds,
+    }
+
+
+def nms(folder):
+    request = json.loads((folder / "request.json").read_text())
+    dist = np.fromfile(folder / "dist.f32", np.float32).reshape(-1, request["rays"])
+    points = np.fromfile(folder / "points.i32", np.int32).reshape(-1, 2)
+    prob = np.fromfile(folder / "prob.f32", np.float32)
+    started = time.process_time()
+    kept = non_maximum_suppression_inds(dist, points, prob, thresh=request["threshold"], verbose=0)
+    return {"kept": np.flatnonzero(kept).tolist(), "seconds": time.process_time() - started}
+
+
+def chain(size, block, overlap, context, grid):
+    try:
+        return Block.cover(size, block, overlap, context, grid, verbose=False)
+    except AssertionError:
+        return None
+
+
+def cover(requests):
+    return [
+        None
+        if blocks is None
+        else [[b.start, b.end, b.slice_write.start, b.slice_write.stop] for b in blocks]
+        for blocks in (chain(*request) for request in requests)
+    ]
+
+
+def answer(block, interval):
+    try:
+        return bool(block.is_responsible(tuple(interval)))
+    except NotFullyVisible:
+        return "too large"
+
+
+def responsible(requests):
+    return [[answer(chain(*cover_)[index], interval) for index, interval in asked] for cover_, asked in requests]
+
+
+command = sys.argv[1]
+if command in ("cover", "responsible"):
+    result = {"cover": cover, "responsible": responsible}[command](json.load(sys.stdin))
+else:
+    result = {"instances": instances, "nms": nms}[command](Path(sys.argv[2]))
+print(json.dumps(result))
