@@ -36,5 +36,6 @@ export { type OnnxSummary, readOnnxSummary } from "./onnx-read.ts";
 export { createOnnxRunner } from "./onnx-runner.ts";
 export { createDenseSession, type DenseSession, type DenseTensor, type SessionOptions } from "./ort.ts";
 export { finalizePca, type PcaOptions } from "./pca.ts";
+export { type Field, readFields } from "./protobuf.ts";
 export { checkRows } from "./rows.ts";
 export type * from "./types.ts";

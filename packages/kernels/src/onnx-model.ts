@@ -17,6 +17,8 @@ const MAX_MODEL_BYTES = 2 ** 31 - 1;
 const ELEMENT_TYPES = { float32: 1, int32: 6, int64: 7 } as const;
 const ATTRIBUTE_FLOAT = 1;
 const ATTRIBUTE_INT = 2;
+const ATTRIBUTE_STRING = 3;
+const ATTRIBUTE_INTS = 7;
 
 export type OnnxElementType = keyof typeof ELEMENT_TYPES;
 
@@ -39,6 +41,8 @@ export interface OnnxNode {
   readonly outputs: readonly string[];
   readonly ints?: Readonly<Record<string, number>>;
   readonly floats?: Readonly<Record<string, number>>;
+  readonly strings?: Readonly<Record<string, string>>;
+  readonly intLists?: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface OnnxGraph {
@@ -91,6 +95,17 @@ function encodeNode(node: OnnxNode, index: number): Encoded[] {
   const floats = Object.entries(node.floats ?? {}).map(([name, value]) =>
     messageField(5, stringField(1, name), floatField(2, value), varintField(20, ATTRIBUTE_FLOAT)),
   );
+  const strings = Object.entries(node.strings ?? {}).map(([name, value]) =>
+    messageField(5, stringField(1, name), stringField(4, value), varintField(20, ATTRIBUTE_STRING)),
+  );
+  const intLists = Object.entries(node.intLists ?? {}).map(([name, values]) =>
+    messageField(
+      5,
+      stringField(1, name),
+      ...values.map((value) => varintField(8, value)),
+      varintField(20, ATTRIBUTE_INTS),
+    ),
+  );
   return [
     ...node.inputs.map((name) => stringField(1, name)),
     ...node.outputs.map((name) => stringField(2, name)),
@@ -98,6 +113,8 @@ function encodeNode(node: OnnxNode, index: number): Encoded[] {
     stringField(4, node.op),
     ...ints,
     ...floats,
+    ...strings,
+    ...intLists,
   ];
 }
 

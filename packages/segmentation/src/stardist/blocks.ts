@@ -51,8 +51,10 @@ export function coverAxis(size: number, plan: BlockPlan, grid: number): Block[] 
   const margin = context / grid;
   const strides: number[] = [];
   let end = block;
-  for (; end < length; end += strides.at(-1) as number) strides.push(block - (minOverlap / grid + 2 * margin));
-  for (let excess = end - length, at = 0; excess > 0; excess--, at = (at + 1) % strides.length) strides[at]! -= 1;
+  for (; end < length; end += strides.at(-1) as number)
+    strides.push(block - (minOverlap / grid + 2 * margin));
+  for (let excess = end - length, at = 0; excess > 0; excess--, at = (at + 1) % strides.length)
+    strides[at]! -= 1;
   const starts = [0];
   for (const stride of strides) starts.push((starts.at(-1) as number) + stride);
   const before = starts.map((_, i) => (i === 0 ? 0 : margin));
@@ -60,7 +62,10 @@ export function coverAxis(size: number, plan: BlockPlan, grid: number): Block[] 
   // Write regions of blocks that are no neighbours must not meet.
   for (let i = 0; i + 2 < starts.length; i++) {
     const shared =
-      (starts[i] as number) + block - (after[i] as number) - ((starts[i + 2] as number) + (before[i + 2] as number));
+      (starts[i] as number) +
+      block -
+      (after[i] as number) -
+      ((starts[i + 2] as number) + (before[i + 2] as number));
     if (shared <= 0) continue;
     after[i]! += Math.floor(shared / 2);
     before[i + 2]! += shared - Math.floor(shared / 2);

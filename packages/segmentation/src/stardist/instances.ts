@@ -57,7 +57,12 @@ export function findCandidates(
       outlines[i * rays + k] = distance < minDistance ? minDistance : distance;
     }
   }
-  return { rays, points, probabilities: Float32Array.from(cells, (cell) => probabilities[cell] as number), distances: outlines };
+  return {
+    rays,
+    points,
+    probabilities: Float32Array.from(cells, (cell) => probabilities[cell] as number),
+    distances: outlines,
+  };
 }
 
 /** The polygons that remain of the candidates, most probable first. */
@@ -71,7 +76,10 @@ export async function starPolygons(
   const y = (i: number) => points[2 * i] as number;
   const x = (i: number) => points[2 * i + 1] as number;
   return {
-    points: Int32Array.from({ length: 2 * kept.length }, (_, i) => points[2 * (kept[i >> 1] as number) + (i & 1)] as number),
+    points: Int32Array.from(
+      { length: 2 * kept.length },
+      (_, i) => points[2 * (kept[i >> 1] as number) + (i & 1)] as number,
+    ),
     probabilities: Float32Array.from(kept, (i) => probabilities[i] as number),
     polygons: Array.from(kept, (i) => starPolygon(y(i), x(i), distances.subarray(i * rays, (i + 1) * rays))),
   };
@@ -82,7 +90,8 @@ export async function starPolygons(
  * @throws SegmentationError `invalid_argument` for an image of no pixels
  */
 export function renderPolygons(found: StarPolygons, width: number, height: number): Int32Array {
-  if (!(width > 0 && height > 0)) throw new SegmentationError("invalid_argument", "expected an image of some pixels");
+  if (!(width > 0 && height > 0))
+    throw new SegmentationError("invalid_argument", "expected an image of some pixels");
   const labels = new Int32Array(width * height);
   const { probabilities } = found;
   // Ascending; of equal ones the first stays first, and is written over.

@@ -25,7 +25,15 @@ export interface NmsStatistics {
 interface NmsKernel {
   heapBase(): number;
   scratchBytes(rays: number): number;
-  configure(rays: number, x: number, y: number, area: number, box: number, facts: number, scratch: number): void;
+  configure(
+    rays: number,
+    x: number,
+    y: number,
+    area: number,
+    box: number,
+    facts: number,
+    scratch: number,
+  ): void;
   prepare(count: number, points: number, distances: number, sines: number, cosines: number): void;
   suppress(
     from: number,
@@ -80,7 +88,7 @@ export async function suppressNonMaxima(
   const maxRadius = radii.reduce((max, radius) => Math.max(max, radius), 0);
   const { columns, rows, heads, links } = cells(candidates.points, order);
   const kernel = instantiate<NmsKernel>("nms", {
-    clipperArea: (a: number, b: number) => clipperIntersectionArea(pathOf(a), pathOf(b)),
+    clipperArea: (a = 0, b = 0): number => clipperIntersectionArea(pathOf(a), pathOf(b)),
   });
   const { memory } = kernel;
   const { take, end } = arena(kernel.heapBase());
@@ -106,7 +114,7 @@ export async function suppressNonMaxima(
       `${count} candidates are more than can be compared; raise the probability threshold or use smaller blocks`,
     );
   grow(memory, end());
-  const pathOf = (polygon: number) => {
+  const pathOf = (polygon: number): { X: number; Y: number }[] => {
     const xs = new Int32Array(memory.buffer, places.x + polygon * rays * 4, rays);
     const ys = new Int32Array(memory.buffer, places.y + polygon * rays * 4, rays);
     return Array.from(xs, (X, k) => ({ X, Y: ys[k] as number }));
@@ -122,8 +130,12 @@ export async function suppressNonMaxima(
   // float32 angles and functions, as in the reference: they decide where truncation falls.
   const step = Math.fround((2 * Math.PI) / rays);
   const angle = (k: number) => Math.fround(step * k);
-  new Float32Array(memory.buffer, places.sines, rays).set(Float32Array.from({ length: rays }, (_, k) => Math.sin(angle(k))));
-  new Float32Array(memory.buffer, places.cosines, rays).set(Float32Array.from({ length: rays }, (_, k) => Math.cos(angle(k))));
+  new Float32Array(memory.buffer, places.sines, rays).set(
+    Float32Array.from({ length: rays }, (_, k) => Math.sin(angle(k))),
+  );
+  new Float32Array(memory.buffer, places.cosines, rays).set(
+    Float32Array.from({ length: rays }, (_, k) => Math.cos(angle(k))),
+  );
   new Float32Array(memory.buffer, places.radii, count).set(radii);
   new Int32Array(memory.buffer, places.heads, heads.length).set(heads);
   new Int32Array(memory.buffer, places.links, count).set(links);
@@ -169,7 +181,10 @@ function outerRadii({ distances, rays }: Candidates, order: Int32Array): Float32
     for (let k = 0; k < rays; k++) {
       const distance = distances[base + k] as number;
       if (!(distance <= maxDistancePx))
-        throw new SegmentationError("runtime", `the network proposes an outline at a distance of ${distance} px`);
+        throw new SegmentationError(
+          "runtime",
+          `the network proposes an outline at a distance of ${distance} px`,
+        );
       if (distance > radius) radius = distance;
     }
     radii[i] = radius;
