@@ -227,37 +227,47 @@ export function convsOf(plan: NetworkPlan): ConvPlan[] {
   ];
 }
 
-/** Pixels around a pixel that can change its prediction, by the structure of the network; trained weights may use fewer. */
+/**
+ * Pixels beyond a stretch of the image that can change its prediction, by the structure of the network, for stretches that begin and end at
+ * multiples of `divisorOf`; trained weights may use fewer. 94 for the usual network.
+ */
 export function structuralReach(config: StarDistConfig): number {
-  const plan = planNetwork(config);
-  const half = Math.max(...config.kernel.map((side) => Math.floor(side / 2)));
-  const pool = Math.max(...config.pool);
-  let scale = 1;
-  let reach = 0;
+  return Math.max(...([0, 1] as const).map((axis) => axisReach(config, axis)));
+}
+
+/** Follows the first and the last pixel of a stretch back through the network. */
+function axisReach(config: StarDistConfig, axis: 0 | 1): number {
+  const { steps, down, middle, up, features } = planNetwork(config);
+  const size = divisorOf(config)[axis];
+  const cells = size / config.grid[axis];
+  let before = 0;
+  let after = cells - 1;
   const convs = (list: readonly ConvPlan[]) => {
-    reach += half * scale * list.length;
+    for (const { kernel } of list) {
+      before -= Math.floor((kernel[axis] - 1) / 2);
+      after += Math.ceil((kernel[axis] - 1) / 2);
+    }
   };
+  if (features) convs([features]);
+  for (const level of [...up].reverse()) {
+    convs(level);
+    before = Math.floor(before / config.pool[axis]);
+    after = Math.floor(after / config.pool[axis]);
+  }
+  convs(middle);
   const pooled = (side: number) => {
-    reach += (side - 1) * scale;
-    scale *= side;
+    before *= side;
+    after = after * side + side - 1;
   };
-  for (const step of plan.steps) {
+  for (const level of [...down].reverse()) {
+    pooled(config.pool[axis]);
+    convs(level);
+  }
+  for (const step of [...steps].reverse()) {
+    pooled(step.pool[axis]);
     convs(step.convs);
-    pooled(Math.max(...step.pool));
   }
-  for (const level of plan.down) {
-    convs(level);
-    pooled(pool);
-  }
-  convs(plan.middle);
-  for (const level of plan.up) {
-    // An upsampled cell stands for several, so the reach grows by what it can be off.
-    reach += ((pool - 1) * scale) / pool;
-    scale /= pool;
-    convs(level);
-  }
-  if (plan.features) convs([plan.features]);
-  return reach;
+  return Math.max(-before, after - (size - 1));
 }
 
 function show(value: unknown): string {

@@ -54,7 +54,7 @@ export function findCandidates(
     points[2 * i + 1] = (cell % columns) * grid[1];
     for (let k = 0; k < rays; k++) {
       const distance = distances[k * plane + cell] as number;
-      outlines[i * rays + k] = distance < minDistance ? minDistance : distance;
+      outlines[i * rays + k] = Math.max(distance, minDistance);
     }
   }
   return {

@@ -60,7 +60,7 @@ export function assignLayers(config: StarDistConfig, layers: readonly WeightLaye
 
 /** Exports for Fiji end in a transposed convolution of ones, which only spreads probabilities over the pixels of a cell. */
 function isUpsampling({ kernel }: WeightLayer): boolean {
-  return kernel !== undefined && kernel.shape.every((side) => side === 1) && kernel.data[0] === 1;
+  return kernel?.shape.every((side) => side === 1) === true && kernel.data[0] === 1;
 }
 
 /** Layers that only the classes of a multi-class network need. */

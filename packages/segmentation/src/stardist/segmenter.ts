@@ -10,7 +10,7 @@ import type {
   StarDistProvenance,
 } from "../types.ts";
 import { type Block, coverAxis, isResponsible, onGrid } from "./blocks.ts";
-import { divisorOf } from "./config.ts";
+import { divisorOf, structuralReach } from "./config.ts";
 import { findCandidates, renderPolygons, type StarPolygons, starPolygons } from "./instances.ts";
 import { type Network, type Normalization, openNetwork, readModel, type StarDistModel } from "./model.ts";
 import { normalizePixels } from "./normalize.ts";
@@ -120,6 +120,7 @@ async function segmentStarDist(
   const columns = whole
     ? coverAxis(width, { blockSize: width, minOverlap: 0, context: 0 }, 1)
     : coverAxis(width, plan, gridX);
+  const reach = structuralReach(model.config);
   const collected: Collected = { labels: new Int32Array(width * height), known: [], warnings: [] };
   for (const row of rows)
     for (const column of columns) {
@@ -127,7 +128,7 @@ async function segmentStarDist(
       const block = cutOut(normalized, channelsIn, width, height, row, column);
       const w = column.end - column.start;
       const h = row.end - row.start;
-      const prediction = await predictTiled(network, block, w, h, model.reachPx, context);
+      const prediction = await predictTiled(network, block, w, h, reach, context);
       const candidates = findCandidates(prediction, w, h, settings.probThreshold);
       const found = await starPolygons(candidates, settings.nmsThreshold, context);
       collect(collected, found, row, column, width, settings);

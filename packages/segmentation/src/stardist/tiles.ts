@@ -12,7 +12,7 @@ export const maxTilePx = 1_024 * 1_024;
  * `tilePx` are run in tiles that overlap by the reach of the network, so that memory is bounded and the cells are the same.
  *
  * @param image channels × height × width, normalised.
- * @param reachPx pixels around a pixel that change its prediction.
+ * @param reachPx of `structuralReach`.
  */
 export async function predictTiled(
   network: Network,
