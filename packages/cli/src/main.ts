@@ -4,6 +4,7 @@ import { type Command, helpOf } from "./command.ts";
 import { annotate } from "./commands/annotate.ts";
 import { demo } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
+import { files } from "./commands/files.ts";
 import { job } from "./commands/jobs.ts";
 import { look } from "./commands/look.ts";
 import { ontology } from "./commands/ontology.ts";
@@ -12,7 +13,7 @@ import { up } from "./commands/up.ts";
 import { CliError } from "./errors.ts";
 import { printableLines } from "./terminal/text.ts";
 
-const commands: readonly Command[] = [up, demo, doctor, ...steps, annotate, job, ...look, ontology];
+const commands: readonly Command[] = [up, demo, doctor, ...steps, annotate, job, ...look, ...files, ontology];
 
 function overview(): string {
   const width = Math.max(...commands.map((command) => command.name.length)) + 2;
