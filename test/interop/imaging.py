@@ -1,6 +1,5 @@
-"""The imaging service against tifffile and scikit-image.
+"""The classical segmentation against scikit-image.
 
-    imaging.py pixels FILE RAW PAGE SAMPLE    is RAW (uint16) that sample of that page?
     imaging.py segment DIR                    compare what `imaging.test.ts` wrote there, step by step
 
 Prints one line of JSON.
@@ -11,18 +10,6 @@ import os
 import sys
 
 import numpy as np
-
-
-def pixels(path, raw, page, sample):
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        one = file.pages[int(page)]
-        expected = one.asarray()
-        if expected.ndim == 3:
-            expected = expected[..., int(sample)] if one.planarconfig == 1 else expected[int(sample)]
-    found = np.fromfile(raw, np.uint16).reshape(expected.shape)
-    return {"dtype": str(expected.dtype), "equal": bool((found == expected).all())}
 
 
 def segment(folder):
@@ -75,4 +62,4 @@ def segment(folder):
 
 
 if __name__ == "__main__":
-    print(json.dumps({"pixels": pixels, "segment": segment}[sys.argv[1]](*sys.argv[2:])))
+    print(json.dumps({"segment": segment}[sys.argv[1]](*sys.argv[2:])))

@@ -11,6 +11,7 @@ export {
   openStore,
   openTools,
   type ServiceTools,
+  type StoreSettings,
   type ToolOverrides,
   workerName,
 } from "./tools.ts";

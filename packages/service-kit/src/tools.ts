@@ -69,8 +69,19 @@ export interface ToolOverrides {
   readonly processMetrics?: boolean;
 }
 
+/** The settings that say where files are: plain data, so that a worker thread can open the same store. */
+export type StoreSettings = Pick<
+  BaseSettings,
+  | "CYTOMESH_DATA_DIR"
+  | "CYTOMESH_STORE_URI"
+  | "CYTOMESH_FILE_ROOTS"
+  | "S3_ENDPOINT"
+  | "AWS_REGION"
+  | "GCS_ENDPOINT"
+>;
+
 /** The object store that the settings describe. */
-export function openStore(settings: BaseSettings): { store: ObjectStore; storeUri: string } {
+export function openStore(settings: StoreSettings): { store: ObjectStore; storeUri: string } {
   const storeUri = settings.CYTOMESH_STORE_URI ?? toUri(join(dataDirOf(settings), "store"));
   const roots = settings.CYTOMESH_FILE_ROOTS;
   const store = createObjectStore({
@@ -84,7 +95,7 @@ export function openStore(settings: BaseSettings): { store: ObjectStore; storeUr
 }
 
 /** The data directory as an absolute path. */
-export function dataDirOf(settings: BaseSettings): string {
+export function dataDirOf(settings: Pick<BaseSettings, "CYTOMESH_DATA_DIR">): string {
   return resolve(settings.CYTOMESH_DATA_DIR.replace(/^~(?=$|\/)/, homedir()));
 }
 

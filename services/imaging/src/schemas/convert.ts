@@ -1,111 +1,104 @@
-import { createHash } from "node:crypto";
 import type { ConvertFieldsSpec } from "@cytomesh/contracts/jobs/v1/specs";
+import { sha256Hex } from "@cytomesh/object-store";
 import { z } from "zod";
+import type { ConvertOptions } from "./options.ts";
+import { failureSchema } from "./stage.ts";
 
 /** What a file may cost. */
 export interface ReadLimits {
-  /** Pixels per page at most. */
+  /** Pixels per plane at most. */
   readonly maxPixels: number;
-  /** Pages times samples at most. */
+  /** Channels at most: those of the file, times samples. */
   readonly maxChannels: number;
-  /** Time to decode one page, in ms. */
-  readonly timeoutMs: number;
-}
-
-/** The options of a spec that change what is written for a field, as plain data that crosses threads. */
-export interface ConvertOptions {
-  readonly nucleusChannel: number;
-  readonly cropSizePx: number;
-  readonly minAreaPx: number;
-}
-
-/** The options of a spec, with its unset fields filled in. */
-export function convertOptionsOf(spec: ConvertFieldsSpec): ConvertOptions {
-  return {
-    nucleusChannel: spec.nucleusChannel,
-    cropSizePx: spec.cropSizePx === 0 ? 256 : spec.cropSizePx,
-    minAreaPx: spec.minAreaPx === 0 ? 100 : spec.minAreaPx,
-  };
+  /** Bytes of all channels of a field as 16 bits, at most. */
+  readonly maxFieldBytes: number;
 }
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.number().int().nonnegative();
 
-/** A converted field: checkpoint of its item, and its entry in the manifest. */
+/** A converted field: what it was, what was made of it, how. */
 export const fieldRecordSchema = z.object({
   uri: z.string(),
-  /** Name of the field in crop and table files. */
+  /** Position in the list of fields. */
+  position: count,
+  /** Name of the field in crop files. */
   field: z.string(),
   /** Of the source file. */
   sha256,
   width: count,
   height: count,
   channels: count,
-  /** Otsu's threshold of the blurred nucleus channel; objects are brighter. */
-  threshold: z.number(),
-  /** Objects cropped; each has one PNG per channel. */
+  channelNames: z.array(z.string()),
+  /** 0: not known. */
+  umPerPx: z.number(),
   crops: count,
-  tableSha256: sha256,
-  /** Of the lines `<sha256>  <file>\n` (as `sha256sum` writes them) of all its PNG files, by channel, then label. */
-  cropsSha256: sha256,
+  cropSizePx: count,
+  /** Objects found, before filters. */
+  found: count,
+  /** Of all its files: number, bytes, and the SHA-256 of the lines `<sha256>  <path>\n` in the order in which they were made. */
+  files: z.object({ files: count, bytes: count, sha256 }),
+  /** Method, model and settings of the segmentation. */
+  provenance: z.looseObject({ method: z.string() }),
+  /** Of the label image of the caller; empty without. */
+  labelsSha256: z.string(),
+  warnings: z.array(z.string()),
 });
 
 /** A converted field. */
 export type FieldRecord = z.infer<typeof fieldRecordSchema>;
 
-/** What a conversion was asked for; the first thing in an output folder, which claims it. */
-export const requestSchema = z.object({
-  format: z.literal("cytomesh-crops/1"),
-  method: z.literal("classical"),
-  nucleusChannel: count,
-  cropSizePx: count,
-  minAreaPx: count,
-  fields: count,
-  /** Of the URIs in order, one per line. */
-  urisSha256: sha256,
+/** A caption of the contact sheet. */
+export const sheetEntrySchema = z.object({
+  field: z.string(),
+  label: count,
+  crop: z.string(),
+  areaPx: count,
+  probability: z.number(),
+  flags: z.array(z.string()),
 });
 
-/** What a conversion was asked for. */
-export type ConvertRequest = z.infer<typeof requestSchema>;
+const tablePart = z.object({ sha256, size: count });
 
-/** The request of a spec. Equal specs give equal requests. */
-export function requestOf(uris: readonly string[], options: ConvertOptions): ConvertRequest {
-  const urisSha256 = createHash("sha256");
-  for (const uri of uris) urisSha256.update(`${uri}\n`);
+/** What became of a shard: `records/<shard>.json`, written last. Its parts of the tables lie beside it. */
+export const shardRecordSchema = z.object({
+  shard: count,
+  fields: z.array(fieldRecordSchema),
+  failures: z.array(failureSchema),
+  /** By file name: `<shard>.crops.csv` and so on. */
+  parts: z.record(z.string(), tablePart),
+  sheet: z.array(sheetEntrySchema),
+});
+
+/** What became of a shard. */
+export type ShardRecord = z.infer<typeof shardRecordSchema>;
+
+/** The request of a spec as its folder keeps it. Equal specs give equal requests. */
+export function convertRequest(spec: ConvertFieldsSpec, options: ConvertOptions): object {
+  const { listing } = spec;
   return {
-    format: "cytomesh-crops/1",
-    method: "classical",
-    ...options,
-    fields: uris.length,
-    urisSha256: urisSha256.digest("hex"),
+    format: "cytomesh-crops/2",
+    uris: spec.uris.length,
+    urisSha256: sha256Hex(spec.uris.map((uri) => `${uri}\n`).join("")),
+    listing:
+      listing === undefined
+        ? null
+        : { prefix: listing.prefixUri, pattern: listing.pattern, listing: listing.listingUri },
+    shards: spec.shards,
+    options,
   };
 }
 
 /** The last thing in an output folder: it is complete once this is there. */
 export const manifestSchema = z.object({
-  request: requestSchema,
+  format: z.literal("cytomesh-crops/2"),
+  fields: count,
+  emptyFields: count,
   crops: count,
-  table: z.object({ file: z.literal("crops.csv"), sha256, size: count }),
-  fields: z.array(fieldRecordSchema),
+  shards: z.array(z.object({ record: z.string(), sha256 })),
+  tables: z.array(z.object({ file: z.string(), sha256, size: count, rows: count })),
+  modelSha256: z.string(),
 });
 
 /** The manifest of a complete conversion. */
 export type CropsManifest = z.infer<typeof manifestSchema>;
-
-/** Name of a field in files: the file's own name, made safe, and a hash of its URI, as two folders may hold the same name. */
-export function fieldNameOf(uri: string): string {
-  const base = decodeURIComponentOrSame(uri.slice(uri.lastIndexOf("/") + 1)).replace(/(\.ome)?\.[^.]*$/i, "");
-  const safe = base
-    .replace(/[^A-Za-z0-9._-]+/g, "-")
-    .replace(/^[.-]+/, "")
-    .slice(0, 80);
-  return `${safe === "" ? "field" : safe}-${createHash("sha256").update(uri).digest("hex").slice(0, 8)}`;
-}
-
-function decodeURIComponentOrSame(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}

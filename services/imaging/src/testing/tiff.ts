@@ -11,8 +11,8 @@ export interface TestPage {
   readonly photometric?: number;
 }
 
-/** An uncompressed little-endian TIFF of one strip per page. */
-export function tiffOf(pages: readonly TestPage[]): Buffer {
+/** An uncompressed little-endian TIFF of one strip per page; `description` goes to the first page. */
+export function tiffOf(pages: readonly TestPage[], description = ""): Buffer {
   const parts: Buffer[] = [Buffer.from("II*\0\0\0\0\0", "latin1")];
   let at = 8;
   let link = 4;
@@ -31,7 +31,7 @@ export function tiffOf(pages: readonly TestPage[]): Buffer {
     for (let i = 0; i < samples; i++) bits.writeUInt16LE(8 * page.pixels.BYTES_PER_ELEMENT, 2 * i);
     const bitsAt = samples > 2 ? append(bits) : bits.readUIntLE(0, 2 * samples);
     const rgb = page.photometric === 2;
-    const entries: [tag: number, type: 3 | 4, count: number, value: number][] = [
+    const entries: [tag: number, type: 2 | 3 | 4, count: number, value: number][] = [
       [256, 4, 1, page.width],
       [257, 4, 1, page.height],
       [258, 3, samples, bitsAt],
@@ -43,6 +43,10 @@ export function tiffOf(pages: readonly TestPage[]): Buffer {
       [279, 4, 1, bytes.length],
       [284, 3, 1, page.planar ?? 1],
     ];
+    if (description !== "" && links.length === 0) {
+      const text = Buffer.from(`${description}\0`, "latin1");
+      entries.splice(5, 0, [270, 2, text.length, append(text)]);
+    }
     const extra = samples - (rgb ? 3 : 1);
     if (extra > 2) throw new RangeError("the generator writes at most two extra samples");
     if (extra > 0) entries.push([338, 3, extra, page.extraSamples ?? 0]);

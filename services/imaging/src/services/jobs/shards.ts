@@ -84,6 +84,7 @@ export async function runShards<K extends JobKind, R>(
   // Every lane has ended before this does, so that nothing is still being written when the attempt is reported.
   const ends = await Promise.allSettled(lanes);
   if (ends.some((end) => end.status === "rejected")) throw context.signal.reason ?? stop.signal.reason;
+  context.signal.throwIfAborted();
   return records;
 }
 

@@ -1,0 +1,68 @@
+import type { TaskContext } from "@cytomesh/service-kit/task";
+import { nameOf } from "../inputs/find-files.ts";
+import { csvLine } from "../tables/csv.ts";
+import type { FieldToConvert } from "./convert-field.ts";
+import { centreCrop } from "./crop.ts";
+import type { FieldOutput } from "./field-output.ts";
+import { resizeLinear } from "./pixel-ops.ts";
+import { qualityOf } from "./quality.ts";
+
+/** Side of the crops, px. */
+const cropSize = 640;
+
+/**
+ * A single-cell stack of AllenCell: its projection as it is, and the middle of the projection resized to the pixel size of the Human Protein
+ * Atlas. The cell is the whole field: nothing is segmented.
+ */
+export async function convertAllencell(field: FieldToConvert, output: FieldOutput, context: TaskContext) {
+  const { planes, options, channelNames } = field;
+  const [{ width, height }] = planes as [(typeof planes)[0]];
+  await output.image({
+    path: `intermediate/${field.field}_proj`,
+    width,
+    height,
+    channels: planes.map(({ data }) => data),
+    channelNames,
+    umPerPx: field.umPerPx,
+  });
+  await context.breathe();
+  const factor = field.umPerPx / options.targetUmPerPx;
+  const resized = planes.map((plane) => resizeLinear(plane, factor));
+  await context.breathe();
+  const [whole] = resized as [(typeof resized)[0]];
+  const name = `${field.field}_crop_resized`;
+  const centre = { y: Math.floor(whole.height / 2), x: Math.floor(whole.width / 2) };
+  const half = cropSize / 2;
+  await output.cell(
+    {
+      path: `resized/${name}`,
+      width: cropSize,
+      height: cropSize,
+      channels: resized.map((plane) => centreCrop(plane, cropSize)),
+      channelNames,
+      umPerPx: options.targetUmPerPx,
+    },
+    {
+      fieldUri: field.uri,
+      field: field.field,
+      crop: `resized/${name}`,
+      centre,
+      sizePx: cropSize,
+      cropUmPerPx: options.targetUmPerPx,
+      fieldUmPerPx: field.umPerPx,
+      quality: qualityOf(
+        { top: centre.y - half, left: centre.x - half, size: cropSize },
+        new Int32Array(0),
+        resized,
+        field.saturation,
+        false,
+      ),
+      channels: planes.length,
+      segmentation: "none",
+      modelSha256: "",
+    },
+    field.shown > 0,
+  );
+  output.metadata(csvLine([nameOf(field.uri), width, height, `${name}.png`, whole.width, whole.height]));
+  return { found: 1, provenance: { method: "none" } as const, warnings: [] };
+}

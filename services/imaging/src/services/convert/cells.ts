@@ -1,0 +1,201 @@
+import { type Measured, measure, type Segmentation } from "@cytomesh/segmentation";
+import type { TaskContext } from "@cytomesh/service-kit/task";
+import { ImagingError } from "../../errors.ts";
+import type { CropSet } from "../../schemas/options.ts";
+import { nameOf } from "../inputs/find-files.ts";
+import { csvLine } from "../tables/csv.ts";
+import type { FieldToConvert } from "./convert-field.ts";
+import { crop, cropWindow, type Raster } from "./crop.ts";
+import type { FieldOutput } from "./field-output.ts";
+import { applyMask, keptArea, ownMask } from "./masks.ts";
+import { cropNameOf } from "./names.ts";
+import { resizeLabels, resizeLinear } from "./pixel-ops.ts";
+import { qualityOf } from "./quality.ts";
+import { type SegmentationTools, segmentField } from "./segment-field.ts";
+import { chosen } from "./thumbnail.ts";
+
+/** An image that crops are cut from: the field as it is, or resized. */
+interface Cuttable {
+  readonly planes: readonly Raster[];
+  /** Nuclei with a crop, 1 to n. */
+  readonly labels: Raster<Int32Array>;
+  /** Everything that was segmented. */
+  readonly all: Raster<Int32Array>;
+  /** Where the nuclei are in this image, by label. */
+  readonly nuclei: readonly Measured[];
+  readonly umPerPx: number;
+}
+
+/** Segment a field and cut out every nucleus, once for each set of crops. The tables are about the last set. */
+export async function convertCells(
+  field: FieldToConvert,
+  output: FieldOutput,
+  context: TaskContext,
+  tools: SegmentationTools,
+) {
+  const { options, planes } = field;
+  const nucleus = planes[options.nucleusChannel] as Raster;
+  const minAreaPx =
+    "px" in options.minArea
+      ? options.minArea.px
+      : options.minArea.um2 / pixelSize(field, "the smallest area in µm²") ** 2;
+  const { all, kept } = await segmentField(nucleus, options, minAreaPx, tools, field.uri, context);
+  await context.breathe();
+  const original = asSegmented(field, all, kept);
+  const resized = options.cropSets.some((set) => set.resized)
+    ? await resize(field, original, context)
+    : original;
+  const last = options.cropSets.at(-1) as CropSet;
+  for (const set of options.cropSets)
+    await cutSet(field, set, set.resized ? resized : original, kept, output, context, set === last);
+  if (options.recipe === "opencell") opencellLines(field, original, resized, output);
+  const { provenance, warnings } = all;
+  return { found: all.instances.length, provenance, warnings };
+}
+
+function asSegmented(field: FieldToConvert, all: Segmentation, kept: Segmentation): Cuttable {
+  const { width, height } = kept;
+  return {
+    planes: field.planes,
+    labels: { width, height, data: kept.labels },
+    all: { width, height, data: all.labels },
+    nuclei: kept.instances,
+    umPerPx: field.umPerPx,
+  };
+}
+
+/** @throws ImagingError `label-vanished` when a nucleus has no pixel left. */
+async function resize(field: FieldToConvert, from: Cuttable, context: TaskContext): Promise<Cuttable> {
+  const target = field.options.targetUmPerPx;
+  const factor = pixelSize(field, "resizing") / target;
+  const planes: Raster[] = [];
+  for (const plane of from.planes) {
+    planes.push(resizeLinear(plane, factor));
+    await context.breathe();
+  }
+  const labels = resizeLabels(from.labels, factor);
+  const nuclei = measure(labels.data, labels.width, labels.height);
+  if (nuclei.length !== from.nuclei.length) {
+    const left = new Set(nuclei.map(({ label }) => label));
+    const gone = from.nuclei.filter(({ label }) => !left.has(label)).map(({ label }) => label);
+    throw new ImagingError(
+      "label-vanished",
+      `${field.uri}: expected every nucleus to have pixels after resizing by ${factor}, found none of label ${gone.slice(0, 10).join(", ")}; raise the smallest area, or resize less`,
+    );
+  }
+  return { planes, labels, all: resizeLabels(from.all, factor), nuclei, umPerPx: target };
+}
+
+async function cutSet(
+  field: FieldToConvert,
+  set: CropSet,
+  image: Cuttable,
+  kept: Segmentation,
+  output: FieldOutput,
+  context: TaskContext,
+  tabled: boolean,
+): Promise<void> {
+  const { options } = field;
+  const size =
+    "px" in set.size
+      ? set.size.px
+      : Math.max(
+          1,
+          Math.round(set.size.um / (set.resized ? image.umPerPx : pixelSize(field, "crops in µm"))),
+        );
+  const shown = new Set(tabled ? chosen(image.nuclei.length, field.shown) : []);
+  const { masking, maskDilationPx } = options.outputs;
+  for (const [i, nucleus] of image.nuclei.entries()) {
+    const { label } = nucleus;
+    const window = cropWindow(nucleus, size);
+    const labels = crop(image.labels, window);
+    const own = ownMask(labels, label);
+    const others = crop(image.all, window);
+    for (let k = 0; k < others.length; k++) if (own[k] === 1) others[k] = 0;
+    const area = keptArea(
+      masking,
+      own,
+      masking === "neighbours-removed" ? Uint8Array.from(others, (one) => (one === 0 ? 0 : 1)) : own,
+      size,
+      maskDilationPx,
+    );
+    const path = `${set.folder}/${cropNameOf(field.field, label, options.recipe)}${set.suffix}`;
+    const cut = {
+      path,
+      width: size,
+      height: size,
+      channels: image.planes.map((plane) => applyMask(crop(plane, window), area)),
+      channelNames: field.channelNames,
+      umPerPx: image.umPerPx,
+      own,
+    };
+    const instance = kept.instances[i];
+    if (!tabled || instance === undefined) await output.image(cut);
+    else {
+      const atBorder =
+        instance.minY === 0 ||
+        instance.minX === 0 ||
+        instance.maxY === kept.height ||
+        instance.maxX === kept.width;
+      const { provenance } = kept;
+      await output.cell(
+        cut,
+        {
+          fieldUri: field.uri,
+          field: field.field,
+          crop: path,
+          instance,
+          centre: { y: Math.trunc(nucleus.centroidY), x: Math.trunc(nucleus.centroidX) },
+          sizePx: size,
+          cropUmPerPx: image.umPerPx,
+          fieldUmPerPx: field.umPerPx,
+          quality: qualityOf(window, others, image.planes, field.saturation, atBorder),
+          channels: image.planes.length,
+          segmentation: provenance.method,
+          modelSha256: provenance.method === "stardist" ? provenance.modelSha256 : "",
+        },
+        shown.has(i),
+      );
+    }
+    await context.breathe();
+  }
+}
+
+/** The lines of the published `metadata.csv`; a field without nuclei leaves an empty one there, here by option. */
+function opencellLines(
+  field: FieldToConvert,
+  original: Cuttable,
+  resized: Cuttable,
+  output: FieldOutput,
+): void {
+  if (original.nuclei.length === 0 && field.options.outputs.blankLines) output.metadata("\n");
+  for (const [i, nucleus] of original.nuclei.entries()) {
+    const after = resized.nuclei[i] as Measured;
+    const name = cropNameOf(field.field, nucleus.label, "opencell");
+    output.metadata(
+      csvLine([
+        nameOf(field.uri),
+        nucleus.label,
+        original.labels.width,
+        original.labels.height,
+        Math.trunc(nucleus.centroidX),
+        Math.trunc(nucleus.centroidY),
+        nucleus.areaPx,
+        `${name}_resized.png`,
+        resized.labels.width,
+        resized.labels.height,
+        Math.trunc(after.centroidX),
+        Math.trunc(after.centroidY),
+        after.areaPx,
+      ]),
+    );
+  }
+}
+
+function pixelSize(field: FieldToConvert, what: string): number {
+  if (field.umPerPx > 0) return field.umPerPx;
+  throw new ImagingError(
+    "no-pixel-size",
+    `${field.uri}: ${what} needs the pixel size, which the file does not give; set scale.source_um_per_px`,
+  );
+}

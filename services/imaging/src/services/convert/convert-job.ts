@@ -1,0 +1,260 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { defineHandler, type JobContext, JobFailure } from "@cytomesh/jobs";
+import { sha256Hex } from "@cytomesh/object-store";
+import { ImagingError } from "../../errors.ts";
+import {
+  type CropsManifest,
+  convertRequest,
+  type FieldRecord,
+  manifestSchema,
+  type ShardRecord,
+  shardRecordSchema,
+} from "../../schemas/convert.ts";
+import { type ConvertOptions, convertOptionsOf } from "../../schemas/options.ts";
+import { makeSheet } from "../contact/make-sheet.ts";
+import type { ImagingDeps } from "../deps.ts";
+import { frozenFiles } from "../inputs/find-files.ts";
+import { errorLines, errorsHeader, failureSummary } from "../jobs/errors-table.ts";
+import { type JobFolder, jobFolder, type WrittenTable } from "../jobs/job-folder.ts";
+import { dealShards, inLanes, runShards, type Shard } from "../jobs/shards.ts";
+import { convertShard, type ModelFile } from "./convert-shard.ts";
+import { partFiles } from "./field-output.ts";
+import { checkFieldNames } from "./names.ts";
+import { hashOfSource } from "./open-field.ts";
+import { allencellHeader, cropsHeader, opencellHeader, pathListHeader } from "./tables.ts";
+
+/** Times that a field is tried when a spec does not say. */
+const defaultTries = 4;
+
+/** Sources looked at again at the same time, when a complete folder is asked for once more. */
+const hashLanes = 8;
+
+/**
+ * Convert the fields of a spec in shards, each an item of the job. A failing field is recorded with its reason and the others go on; the job
+ * fails at the end, saying which, and what was made of the others stays, with their tables. The same request completes the folder later.
+ * `manifest.json` appears only when every field was converted.
+ */
+export function convertFieldsHandler(deps: ImagingDeps) {
+  return defineHandler("convertFields", async (context) => {
+    const { spec, signal } = context;
+    const options = convertOptionsOf(spec);
+    const folder = jobFolder(deps.store, spec.outputUri, signal);
+    await folder.claim(convertRequest(spec, options));
+    const uris = await frozenFiles(deps.store, spec.outputUri, spec, signal);
+    checkFieldNames(uris, options.recipe);
+    const shards = dealShards(uris, spec.shards);
+    context.expectItems(shards.length);
+    const complete = await folder.read(manifestSchema, "manifest.json");
+    if (complete !== undefined) return completeAlready(deps, folder, context, shards, complete, options);
+    const dir = await mkdtemp(join(deps.tempDir, "convert-"));
+    try {
+      const model = await fetchModel(deps, options, dir, signal);
+      const records = await everyShard(deps, context, folder, shards, options, model);
+      return await finish(deps, folder, context, records, options, model, dir);
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  });
+}
+
+async function everyShard(
+  deps: ImagingDeps,
+  context: JobContext<"convertFields">,
+  folder: JobFolder,
+  shards: readonly Shard[],
+  options: ConvertOptions,
+  model: ModelFile | undefined,
+): Promise<ShardRecord[]> {
+  const total = shards.reduce((sum, shard) => sum + shard.uris.length, 0);
+  // One more than there are threads: a field is fetched while the others are worked on.
+  const lanes = deps.pool.threads + 1;
+  const shardLanes = Math.min(lanes, shards.length);
+  let done = 0;
+  let crops = 0;
+  const tell = () => context.progress({ done, message: `${crops} crop(s) of ${done} of ${total} field(s)` });
+  context.progress({ unit: "fields", total, message: `${total} field(s) in ${shards.length} shard(s)` });
+  return runShards(context, {
+    shards,
+    lanes: shardLanes,
+    load: (shard) => folder.read(shardRecordSchema, "records", `${shard.name}.json`),
+    isFinal: (record) => record.failures.length === 0,
+    problem: ({ fields, failures }) =>
+      failures[0] && {
+        reason: failures[0].reason,
+        message: failureSummary(failures, fields.length + failures.length, "field"),
+      },
+    onDone: () => undefined,
+    async run(shard, signal) {
+      const record = await convertShard(shard, {
+        deps,
+        folder,
+        options,
+        model,
+        lanes: Math.max(1, Math.floor(lanes / shardLanes)),
+        tries: context.spec.triesPerField || defaultTries,
+        shown: Math.ceil(options.contactSheetCrops / shards.length),
+        signal,
+        onRetry: (uri, error) => context.log.warn({ uri, error }, "field failed, trying again"),
+        onField(count) {
+          done += 1;
+          crops += count;
+          tell();
+        },
+      });
+      for (const { uri, reason, message } of record.failures)
+        context.log.warn({ uri, reason, problem: message }, "field refused");
+      return record;
+    },
+  });
+}
+
+/** The model of a StarDist conversion on this machine, as it must be. @throws ImagingError `wrong-model`. */
+async function fetchModel(
+  deps: ImagingDeps,
+  options: ConvertOptions,
+  dir: string,
+  signal: AbortSignal,
+): Promise<ModelFile | undefined> {
+  const choice = options.segmentation;
+  if (choice?.method !== "stardist") return undefined;
+  const path = join(dir, "model.onnx");
+  const { sha256 } = await deps.store.download(choice.modelUri, path, { signal });
+  if (choice.modelSha256 !== "" && choice.modelSha256 !== sha256)
+    throw new ImagingError(
+      "wrong-model",
+      `${choice.modelUri}: expected a model with the SHA-256 ${choice.modelSha256}, found ${sha256}`,
+    );
+  return { path, sha256 };
+}
+
+/** Join the parts of the shards, in the order of the fields, and make the outcome visible. */
+async function finish(
+  deps: ImagingDeps,
+  folder: JobFolder,
+  context: JobContext<"convertFields">,
+  records: readonly ShardRecord[],
+  options: ConvertOptions,
+  model: ModelFile | undefined,
+  dir: string,
+) {
+  context.progress({ message: "joining the tables" });
+  const failures = records.flatMap((record) => record.failures);
+  const joined = (part: string, header: string) => joinParts(deps, folder, records, part, header);
+  const tables = [await joined(partFiles.crops, cropsHeader)];
+  if (options.recipe !== "generic")
+    tables.push(
+      await joined(partFiles.metadata, options.recipe === "opencell" ? opencellHeader : allencellHeader),
+    );
+  if (options.outputs.pathList) tables.push(await joined(partFiles.paths, pathListHeader));
+  tables.push(await folder.writeTable("errors.csv", errorsHeader, errorLines(failures)));
+  const sheetUri = await makeSheet(deps, folder, context, records, options, dir);
+  const shards = await Promise.all(
+    records.map(async (record) => {
+      const name = `${String(record.shard).padStart(5, "0")}.json`;
+      const bytes = await deps.store.get(folder.at("records", name), { signal: context.signal });
+      return { record: name, sha256: sha256Hex(bytes) };
+    }),
+  );
+  const fields = records.flatMap((record) => record.fields);
+  const manifest: CropsManifest = {
+    format: "cytomesh-crops/2",
+    fields: fields.length,
+    emptyFields: fields.filter((field) => field.crops === 0).length,
+    crops: fields.reduce((sum, field) => sum + field.crops, 0),
+    shards,
+    tables,
+    modelSha256: model?.sha256 ?? "",
+  };
+  const result = resultOf(folder, options, manifest, failures.length, sheetUri);
+  if (failures.length > 0)
+    throw new JobFailure(
+      "fields-failed",
+      failureSummary(failures, fields.length + failures.length, "field"),
+      {
+        partialResult: result,
+      },
+    );
+  await folder.publish(manifest);
+  return result;
+}
+
+function resultOf(
+  folder: JobFolder,
+  options: ConvertOptions,
+  manifest: CropsManifest,
+  failedFields: number,
+  contactSheetUri: string,
+) {
+  return {
+    tableUri: folder.at("crops.csv"),
+    crops: BigInt(manifest.crops),
+    failedFields,
+    metadataUri: options.recipe === "generic" ? "" : folder.at("metadata.csv"),
+    errorsUri: failedFields === 0 ? "" : folder.at("errors.csv"),
+    contactSheetUri,
+    shards: manifest.shards.length,
+    emptyFields: manifest.emptyFields,
+  };
+}
+
+/**
+ * One table of the parts of all shards. Shards hold fields that were dealt out in turn; rows come by shard, and within one by field, which is
+ * as fixed as the list of fields is. A part that is not what its record says is `damaged-output`.
+ */
+function joinParts(
+  deps: ImagingDeps,
+  folder: JobFolder,
+  records: readonly ShardRecord[],
+  part: string,
+  header: string,
+): Promise<WrittenTable> {
+  const pieces = async function* () {
+    for (const record of records) {
+      const name = `${String(record.shard).padStart(5, "0")}.${part}`;
+      const known = record.parts[name];
+      if (known === undefined) continue;
+      const bytes = await deps.store.get(folder.at("records", name));
+      if (sha256Hex(bytes) !== known.sha256)
+        throw new ImagingError(
+          "damaged-output",
+          `${folder.at("records", name)} is not what was written there; remove it with its record and run the job again`,
+        );
+      yield Buffer.from(bytes).toString();
+    }
+  };
+  return folder.writeTable(part, header, pieces());
+}
+
+/**
+ * The result of a folder that is complete, if its fields are still what they were.
+ *
+ * @throws ImagingError `output-conflict`.
+ */
+async function completeAlready(
+  deps: ImagingDeps,
+  folder: JobFolder,
+  context: JobContext<"convertFields">,
+  shards: readonly Shard[],
+  manifest: CropsManifest,
+  options: ConvertOptions,
+) {
+  const { signal } = context;
+  for (const shard of shards) {
+    signal.throwIfAborted();
+    const record = await folder.read(shardRecordSchema, "records", `${shard.name}.json`);
+    const fields = record?.fields ?? [];
+    await inLanes(fields.length, hashLanes, async (i) => {
+      const { uri, sha256 } = fields[i] as FieldRecord;
+      const now = await hashOfSource(deps.store, uri, signal);
+      if (now !== sha256)
+        throw new ImagingError(
+          "output-conflict",
+          `${folder.uri} is complete with another content of ${uri} (SHA-256 ${sha256}, now ${now}); choose another output_uri`,
+        );
+    });
+    await context.record({ key: shard.key, outcome: "succeeded" });
+  }
+  const sheet = options.contactSheetCrops > 0 && manifest.crops > 0 ? folder.at("contact", "index.html") : "";
+  return resultOf(folder, options, manifest, 0, sheet);
+}

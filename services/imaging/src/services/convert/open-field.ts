@@ -1,0 +1,214 @@
+import { createHash } from "node:crypto";
+import {
+  type MicroscopyImage,
+  openImage,
+  openImageBytes,
+  type Plane,
+  type SeriesInfo,
+} from "@cytomesh/microscopy";
+import { type ObjectStore, sha256Hex, sha256Of } from "@cytomesh/object-store";
+import { ImagingError } from "../../errors.ts";
+import type { ReadLimits } from "../../schemas/convert.ts";
+import type { Raster } from "./crop.ts";
+
+/** Files up to this size are fetched whole, with one request, and hashed as they are decoded; larger ones are read plane by plane. */
+const wholeBelowBytes = 128 * 1024 * 1024;
+
+/** A file whose channels can be read as planes of 16 bits. */
+export interface FieldImage extends AsyncDisposable {
+  readonly uri: string;
+  /** Of the file; of an OME-Zarr image that of its list of objects with their sizes. */
+  readonly sha256: string;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  /** As the file names them; empty where it does not. */
+  readonly channelNames: readonly string[];
+  /** Width of a pixel in µm, 0 where the file does not say. */
+  readonly umPerPx: number;
+  /** Largest value of the pixel type as stored. */
+  readonly maxValue: number;
+  readonly warnings: readonly string[];
+  /** A channel, its planes projected. */
+  channel(index: number, projection: "max" | "middle"): Promise<Raster>;
+}
+
+/**
+ * Open the first image of a file. Channels are those of the file; where it does not say what its pages are, every page is one; the samples of
+ * a colour pixel are channels too.
+ *
+ * @throws ImagingError `too-large`, `wrong-axes`, `file-changed`; `channel` also `no-such-channel`, `unsupported-pixels`. MicroscopyError,
+ *   errors of the store.
+ */
+export async function openFieldImage(
+  store: ObjectStore,
+  uri: string,
+  limits: ReadLimits,
+  signal: AbortSignal,
+): Promise<FieldImage> {
+  const { image, sha256 } = await openAndHash(store, uri, limits, signal);
+  try {
+    const series = image.info.series[0];
+    if (series === undefined)
+      throw new ImagingError("wrong-axes", `${uri}: expected an image, found none in the file`);
+    return fieldOf(image, series, uri, sha256, limits, signal);
+  } catch (error) {
+    await image[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openAndHash(store: ObjectStore, uri: string, limits: ReadLimits, signal: AbortSignal) {
+  const options = {
+    signal,
+    limits: { maxPlaneBytes: limits.maxPixels * 8 * 4, maxSamples: limits.maxChannels },
+  };
+  const head = await store.head(uri, { signal });
+  if (head === undefined) {
+    const image = await openImage(uri, { ...options, store });
+    return { image, sha256: await hashOfFolder(store, uri, signal) };
+  }
+  if (head.size <= wholeBelowBytes) {
+    const bytes = Uint8Array.from(await store.get(uri, { signal }));
+    const sha256 = sha256Hex(bytes);
+    const image = await openImageBytes(bytes, uri, options);
+    // An image of several files needs the others too; the bytes of this one are hashed all the same.
+    if (image.info.series.length > 0 && !needsOthers(image)) return { image, sha256 };
+    await image[Symbol.asyncDispose]();
+    return { image: await openImage(uri, { ...options, store }), sha256 };
+  }
+  const sha256 = await sha256Of(store, uri, { signal });
+  const image = await openImage(uri, { ...options, store });
+  if ((await store.head(uri, { signal }))?.etag !== head.etag) {
+    await image[Symbol.asyncDispose]();
+    throw new ImagingError(
+      "file-changed",
+      `${uri} changed while it was read; convert it again once it is complete`,
+    );
+  }
+  return { image, sha256 };
+}
+
+/** The SHA-256 that `openFieldImage` finds, without reading the image. */
+export async function hashOfSource(store: ObjectStore, uri: string, signal: AbortSignal): Promise<string> {
+  const head = await store.head(uri, { signal });
+  return head === undefined ? hashOfFolder(store, uri, signal) : sha256Of(store, uri, { signal });
+}
+
+function needsOthers(image: MicroscopyImage): boolean {
+  return (
+    image.info.format === "ome-tiff" && image.info.warnings.some((warning) => warning.includes("beside"))
+  );
+}
+
+async function hashOfFolder(store: ObjectStore, uri: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  const root = `${uri.replace(/\/+$/, "")}/`;
+  for await (const object of store.list(root, { signal }))
+    hash.update(`${object.uri.slice(root.length)} ${object.size}\n`);
+  return hash.digest("hex");
+}
+
+function fieldOf(
+  image: MicroscopyImage,
+  series: SeriesInfo,
+  uri: string,
+  sha256: string,
+  limits: ReadLimits,
+  signal: AbortSignal,
+): FieldImage {
+  const { t, c, z, y, x, samples } = series.sizes;
+  // Pages that a file does not explain come as time points.
+  const unnamed = t > 1 && c === 1 && z === 1 && !series.axes.includes("T");
+  if (t > 1 && !unnamed)
+    throw new ImagingError(
+      "wrong-axes",
+      `${uri}: expected one time point, found ${t} (axes ${series.axes}); convert one time point at a time`,
+    );
+  const pages = unnamed ? t : c;
+  const channels = pages * samples;
+  const tooMany = channels > limits.maxChannels;
+  if (tooMany || x * y > limits.maxPixels)
+    throw new ImagingError(
+      "too-large",
+      `${uri}: expected at most ${limits.maxPixels} pixels and ${limits.maxChannels} channels, found ${y} × ${x} and ${channels}; CYTOMESH_MAX_FIELD_PIXELS and CYTOMESH_MAX_FIELD_CHANNELS set the limits`,
+    );
+  // The samples of one page are cut out of one decoding.
+  let last: { key: string; plane: Plane } | undefined;
+  const page = async (index: number, depth: number): Promise<Plane> => {
+    const key = `${index}/${depth}`;
+    if (samples > 1 && last?.key === key) return last.plane;
+    const plane = await image.plane(unnamed ? { t: index, z: depth } : { c: index, z: depth }, { signal });
+    if (samples > 1) last = { key, plane };
+    return plane;
+  };
+  return {
+    uri,
+    sha256,
+    width: x,
+    height: y,
+    channels,
+    channelNames: samples > 1 ? [] : namesOf(series),
+    umPerPx: series.pixelSizeUm?.x ?? 0,
+    maxValue: series.pixelType === "uint8" ? 255 : 65_535,
+    warnings: image.info.warnings,
+    async channel(index, projection) {
+      if (index >= channels)
+        throw new ImagingError(
+          "no-such-channel",
+          `${uri}: channel ${index} is asked for, but the file has ${channels}, counted from 0 (axes ${series.axes})`,
+        );
+      const [first, sample] = [Math.floor(index / samples), index % samples];
+      const read = async (depth: number) =>
+        inSixteenBits(await page(first, depth), sample, `${uri}, channel ${index}`);
+      if (projection === "middle" || z === 1)
+        return { width: x, height: y, data: await read(z === 1 ? 0 : Math.floor((z - 1) / 2)) };
+      const data = (await read(0)).slice();
+      for (let depth = 1; depth < z; depth++) {
+        signal.throwIfAborted();
+        maxInto(data, await read(depth));
+      }
+      return { width: x, height: y, data };
+    },
+    [Symbol.asyncDispose]: () => image[Symbol.asyncDispose](),
+  };
+}
+
+function namesOf(series: SeriesInfo): string[] {
+  const names = series.channels.map(({ name }) => name ?? "");
+  return names.every((name) => name !== "") ? names : [];
+}
+
+function maxInto(into: Uint16Array, other: Uint16Array): void {
+  for (let i = 0; i < into.length; i++) {
+    const value = other[i] as number;
+    if (value > (into[i] as number)) into[i] = value;
+  }
+}
+
+/** @throws ImagingError `unsupported-pixels` when a value is not a whole number from 0 to 65535. */
+function inSixteenBits(plane: Plane, sample: number, where: string): Uint16Array {
+  const { data, samples, pixelType } = plane;
+  if (data instanceof Uint16Array && samples === 1) return data;
+  const count = plane.width * plane.height;
+  const result = new Uint16Array(count);
+  let fits = true;
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array)
+    for (let i = 0, k = sample; i < count; i++, k += samples) {
+      const value = Number(data[k]);
+      result[i] = value;
+      fits &&= result[i] === value;
+    }
+  else
+    for (let i = 0, k = sample; i < count; i++, k += samples) {
+      const value = data[k] as number;
+      result[i] = value;
+      fits &&= result[i] === value;
+    }
+  if (!fits)
+    throw new ImagingError(
+      "unsupported-pixels",
+      `${where}: expected whole numbers from 0 to 65535, found ${pixelType} pixels outside; scale the file to uint16 first`,
+    );
+  return result;
+}

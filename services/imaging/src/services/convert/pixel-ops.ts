@@ -1,0 +1,46 @@
+import { encodePng as encode, type Plane, resizeBilinear, resizeNearest } from "@cytomesh/microscopy";
+import type { Raster } from "./crop.ts";
+
+// The rasters of this service as planes of the microscopy package, and back.
+
+function planeOf(image: Raster | Raster<Int32Array>): Plane {
+  const data = image.data as Plane["data"];
+  return { ...image, samples: 1, pixelType: image.data instanceof Int32Array ? "int32" : "uint16", data };
+}
+
+/** Resize as OpenCV does, bilinearly; the sampling step is `1 / factor`. */
+export function resizeLinear(image: Raster, factor: number): Raster {
+  const { width, height, data } = resizeBilinear(planeOf(image), factor);
+  return { width, height, data: data as Uint16Array };
+}
+
+/** Resize labels as OpenCV does: the pixel at `floor(d / factor)`, without a half-pixel centre. */
+export function resizeLabels(image: Raster<Int32Array>, factor: number): Raster<Int32Array> {
+  const { width, height, data } = resizeNearest(planeOf(image), factor);
+  return { width, height, data: data as Int32Array };
+}
+
+/**
+ * A PNG of 8 or 16 bits; the pixel size, where it is known, is in `pHYs`.
+ *
+ * @param pixels `channels` samples per pixel, side by side.
+ */
+export function encodePng(
+  pixels: Uint8Array | Uint16Array,
+  o: { width: number; height: number; channels: 1 | 3; umPerPx?: number; level?: number },
+): Uint8Array {
+  const { width, height, channels: samples, umPerPx = 0, level } = o;
+  return encode(
+    {
+      width,
+      height,
+      samples,
+      pixelType: pixels instanceof Uint16Array ? "uint16" : "uint8",
+      data: pixels as Plane["data"],
+    },
+    {
+      ...(level === undefined ? {} : { level }),
+      ...(umPerPx > 0 ? { pixelSizeUm: { x: umPerPx, y: umPerPx } } : {}),
+    },
+  );
+}
