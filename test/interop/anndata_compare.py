@@ -158,7 +158,9 @@ def read(path):
     if ":/" in path:
         path, group = path.split(":", 1)
         with h5py.File(path) as file:
-            return read_elem(file[group])
+            found = read_elem(file[group])
+            # Old MuData files do not say that a modality is an AnnData.
+            return anndata.AnnData(**found) if isinstance(found, dict) else found
     if path.endswith(".zip"):
         import zarr
 

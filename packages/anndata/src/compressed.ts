@@ -1,16 +1,19 @@
 import { canonicalRows } from "./canonical.ts";
 import {
   type CompressedArrays,
+  checkIndices,
+  checkOffsets,
   entryBytes,
   openArrays,
   readIndices,
   readOffsets,
   readValues,
+  toValues,
 } from "./compressed-arrays.ts";
 import { cscRows } from "./csc-rows.ts";
 import { AnnDataError } from "./errors.ts";
 import { batchesOf, checkRange, type MatrixAxes, type MatrixLimits } from "./matrix.ts";
-import type { Source } from "./storage.ts";
+import type { ArrayInfo, ParallelOptions, Source, Values } from "./storage.ts";
 import type { CsrRows, Matrix } from "./types.ts";
 
 export function openCompressed(
@@ -32,6 +35,7 @@ export function openCompressed(
   const rows = byRow
     ? (start: number, end: number) => canonicalRows(readMajor(arrays, start, end, limits.maxBytes))
     : cscRows(arrays, axes.rows, axes.columns, limits);
+  const all = axes.rows;
   const matrix: Matrix = {
     format,
     dtype: arrays.dtype,
@@ -42,6 +46,7 @@ export function openCompressed(
       checkRange(where, axes.rows, start, end);
       return rows(start, end);
     },
+    toCsr: async (options = {}) => (byRow ? readAll(arrays, all, limits.maxBytes, options) : rows(0, all)),
   };
   return matrix;
 }
@@ -50,13 +55,7 @@ function readMajor(arrays: CompressedArrays, start: number, end: number, maxByte
   const offsets = readOffsets(arrays, start, end);
   const from = offsets[0]!;
   const to = offsets[offsets.length - 1]!;
-  const bytes = (to - from) * entryBytes(arrays);
-  if (bytes > maxBytes) {
-    throw new AnnDataError(
-      "too-large",
-      `${arrays.where}: rows ${start} to ${end} take ${bytes} bytes, the limit is ${maxBytes}; ask for fewer`,
-    );
-  }
+  checkBytes(arrays, start, end, to - from, maxBytes);
   return {
     nRows: end - start,
     nCols: arrays.minor,
@@ -64,4 +63,40 @@ function readMajor(arrays: CompressedArrays, start: number, end: number, maxByte
     indices: readIndices(arrays, from, to),
     data: readValues(arrays, from, to),
   };
+}
+
+function checkBytes(
+  arrays: CompressedArrays,
+  start: number,
+  end: number,
+  entries: number,
+  maxBytes: number,
+): void {
+  const bytes = entries * entryBytes(arrays);
+  if (bytes <= maxBytes) return;
+  throw new AnnDataError(
+    "too-large",
+    `${arrays.where}: rows ${start} to ${end} take ${bytes} bytes, the limit is ${maxBytes}; ask for fewer`,
+  );
+}
+
+/** The three arrays as a whole, decoded in parallel; put in order only where they are not. */
+async function readAll(
+  arrays: CompressedArrays,
+  nRows: number,
+  maxBytes: number,
+  options: ParallelOptions,
+): Promise<CsrRows> {
+  const { source, nnz } = arrays;
+  checkBytes(arrays, 0, nRows, nnz, maxBytes);
+  const read = async (info: ArrayInfo): Promise<Values> => {
+    options.signal?.throwIfAborted();
+    const length = info.shape![0]!;
+    return source.readParallel?.(info, 0, length, options) ?? source.read(info);
+  };
+  const offsets = checkOffsets(arrays, 0, await read(arrays.indptr));
+  const indices = checkIndices(arrays, 0, await read(arrays.indices));
+  const data = toValues(arrays, await read(arrays.data));
+  const indptr = offsets instanceof Float64Array ? offsets : Float64Array.from(offsets);
+  return canonicalRows({ nRows, nCols: arrays.minor, indptr, indices, data });
 }

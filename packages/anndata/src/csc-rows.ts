@@ -54,6 +54,8 @@ export function cscRows(
       turned = pick(turn, counted, 0, nRows);
       return start === 0 && end === nRows ? turned : sliceRows(turned, start, end);
     }
+    // All of it is as much as the caller allows; to keep it besides would be twice that.
+    if (start === 0 && end === nRows) return pick(turn, counted, start, end);
     if (buckets === undefined && picks++ < maxPicks && bytes <= memory) {
       return pick(turn, counted, start, end);
     }

@@ -30,6 +30,7 @@ export function openDense(
     shape: [axes.rows, axes.columns],
     nnz: undefined,
     batches: (batchRows) => batchesOf(matrix, batchRows),
+    toCsr: async () => matrix.rows(0, axes.rows),
     rows: (start, end) => {
       checkRange(where, axes.rows, start, end);
       const elements = (end - start) * axes.columns;

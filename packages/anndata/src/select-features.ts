@@ -88,6 +88,7 @@ export function takeColumns(matrix: Matrix, keep: Int32Array): Matrix {
     nnz: matrix.nnz,
     rows: (start, end) => pick(matrix.rows(start, end), place, keep.length),
     batches: (batchRows) => batchesOf(taken, batchRows),
+    toCsr: async (options) => pick(await matrix.toCsr(options), place, keep.length),
   };
   return taken;
 }

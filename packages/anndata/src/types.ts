@@ -1,5 +1,5 @@
 import type { Element } from "./elements/element.ts";
-import type { SinkOptions, StorageFormat } from "./storage.ts";
+import type { ParallelOptions, SinkOptions, StorageFormat } from "./storage.ts";
 
 /** Rows of a sparse matrix. Row `r` holds entries `indptr[r] … indptr[r + 1] - 1`. */
 export interface CsrRows {
@@ -99,6 +99,11 @@ export interface Matrix {
   /** Rows `start` (inclusive) to `end` (exclusive). Zeros of a dense matrix are dropped; stored zeros of a sparse one are kept. */
   rows(start: number, end: number): CsrRows;
   batches(batchRows: number): Generator<{ start: number; rows: CsrRows }>;
+  /**
+   * All rows, decoded by several threads where the store can; the arrays may then be over shared memory. The fastest way to a matrix
+   * that fits into memory. @throws AnnDataError "too-large" beyond `maxBytes`; the reason of the signal
+   */
+  toCsr(options?: ParallelOptions): Promise<CsrRows>;
 }
 
 /** An entry of obsm, varm, obsp or varp. */
