@@ -44,4 +44,5 @@ export {
   type ReadObsOptions,
   readObs,
 } from "./read-obs.ts";
+export { type MatrixBatch, type ScanOptions, scanMatrix } from "./scan-matrix.ts";
 export type * from "./types.ts";
