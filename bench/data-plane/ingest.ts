@@ -9,6 +9,7 @@ import { openIngest } from "../../packages/omics-store/src/index.ts";
 import { createTaskPool } from "../../packages/service-kit/src/index.ts";
 import { ingestFile } from "../../services/ingest/src/services/ingest-file.ts";
 import { fakeCatalog } from "../../services/ingest/src/testing/fake-catalog.ts";
+import { plainOptions } from "./ingested.ts";
 import { measure, measurePython, printCosts } from "./measure.ts";
 import { small, syntheticStudy } from "./study.ts";
 
@@ -31,13 +32,13 @@ def work():
     encoding = {f"{name}.list.element": "DELTA_BINARY_PACKED" for name in ("feature_ids", "counts")}
     dictionary = [f.name for f in obs.schema if pa.types.is_dictionary(f.type) or pa.types.is_string(f.type)]
     pq.write_table(table, sys.argv[2], row_group_size=4096, compression="none", use_dictionary=dictionary, column_encoding=encoding)
-    return int(counts.sum().as_py()) if hasattr(counts, "sum") else int(x.data.sum())
+    return int(x.data.sum(dtype="float64"))
 measure(work, times=1)
 `;
 const readOnly = `
 import anndata
 def work():
-    return int(anndata.read_h5ad(sys.argv[1]).X.data.sum())
+    return int(anndata.read_h5ad(sys.argv[1]).X.data.sum(dtype="float64"))
 measure(work, times=1)
 `;
 
@@ -64,14 +65,7 @@ async function ingest(path: string, name: string): Promise<number> {
       {
         uri: toUri(path),
         dataset: "d",
-        options: {
-          obsMapping: {},
-          featureIdColumn: "index",
-          matrix: "x",
-          layer: "",
-          allowNonCounts: false,
-          allFeatureTypes: false,
-        },
+        options: plainOptions,
         vetting: { profile: profileOf("minimal"), asked: false, everyValue: false },
         validateOnly: false,
         jobId: "j",

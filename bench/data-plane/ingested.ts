@@ -1,6 +1,17 @@
 import { join } from "node:path";
 import { createTaskPool } from "../../packages/service-kit/src/index.ts";
+import type { ConvertOptions } from "../../services/ingest/src/schemas/plan.ts";
 import { convertFile } from "../../services/ingest/src/services/convert-file.ts";
+
+/** The options of a plain ingest of X. */
+export const plainOptions: ConvertOptions = {
+  obsMapping: {},
+  featureIdColumn: "index",
+  matrix: "x",
+  layer: "",
+  allowNonCounts: false,
+  allFeatureTypes: false,
+};
 
 /** Converts a study's file into an ingest below `root`, and says where it is. */
 export async function ingestStudy(path: string, root: string): Promise<string> {
@@ -17,7 +28,7 @@ export async function ingestStudy(path: string, root: string): Promise<string> {
       featureIdStart: 0,
       sourceName: "study.h5ad",
       sha256: "0".repeat(64),
-      options: { obsMapping: {}, featureIdColumn: "index", matrix: "x", layer: "", allowNonCounts: false },
+      options: plainOptions,
       encoding: "delta",
       signal: new AbortController().signal,
       onCells: () => undefined,

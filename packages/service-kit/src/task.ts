@@ -1,4 +1,5 @@
-import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
+import { move, transferableSymbol, valueSymbol } from "piscina";
 
 /** What a task in a worker thread is given besides its input. */
 export interface TaskContext {
@@ -31,10 +32,12 @@ export interface TaskMessage {
 }
 
 /**
- * Wrap a function as a task that a {@link TaskPool} can run. Export it from the worker module under the name the pool calls.
+ * Wrap a function as a task that a {@link TaskPool} can run. Export it from the worker module under the name the pool calls. `transfer`
+ * names buffers of the answer that are handed over instead of copied: nothing in the thread may use them afterwards.
  */
 export function defineTask<I, O>(
   run: (input: I, context: TaskContext) => Promise<O> | O,
+  transfer?: (value: O) => readonly Transferable[],
 ): (message: TaskMessage) => Promise<TaskReply> {
   return async ({ input, port }) => {
     const controller = new AbortController();
@@ -56,13 +59,18 @@ export function defineTask<I, O>(
             setImmediate(() => (controller.signal.aborted ? reject(controller.signal.reason) : resolve())),
           ),
       });
-      return { value };
+      return transfer === undefined ? { value } : moved({ value }, transfer(value));
     } catch (error) {
       return { error: packError(error) };
     } finally {
       port.close();
     }
   };
+}
+
+/** What the pool unwraps on its way to the other thread. */
+function moved(reply: TaskReply, buffers: readonly Transferable[]): TaskReply {
+  return move({ [transferableSymbol]: buffers, [valueSymbol]: reply } as never) as TaskReply;
 }
 
 function packError(error: unknown): NonNullable<TaskReply["error"]> {

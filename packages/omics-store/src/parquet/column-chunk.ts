@@ -1,7 +1,16 @@
 import type { Bounds, ColumnChunkBytes, ScalarField } from "./column-buffer.ts";
 import { SCALAR_PAGE_ROWS } from "./column-buffer.ts";
 import { type Compression, encoding } from "./format.ts";
-import { type ByteSink, byteSink, putBytes, putHybrid, putUint32, reserve, withLength } from "./levels.ts";
+import {
+  type ByteSink,
+  byteSink,
+  putBytes,
+  putHybrid,
+  putRun,
+  putUint32,
+  reserve,
+  withLength,
+} from "./levels.ts";
 import { dataPage, dictionaryPage } from "./page.ts";
 
 /** A dictionary longer than this, or one that hardly repeats, costs more than it saves. */
@@ -22,9 +31,38 @@ function slices(rows: number): Slice[] {
   return out;
 }
 
-function putPresence(out: ByteSink, isNull: (row: number) => boolean, { from, to }: Slice): void {
-  const present = Uint8Array.from({ length: to - from }, (_, i) => (isNull(from + i) ? 0 : 1));
-  withLength(out, () => putHybrid(out, present, present.length, 1));
+/** Which of `rows` rows have a value, `missing` being one byte each. */
+function putPresence(out: ByteSink, missing: Uint8Array, nulls: number): void {
+  const rows = missing.length;
+  withLength(out, () => {
+    if (nulls === 0 || nulls === rows) putRun(out, nulls === 0 ? 1 : 0, rows, 1);
+    else
+      putHybrid(
+        out,
+        missing.map((byte) => 1 - byte),
+        rows,
+        1,
+      );
+  });
+}
+
+function countOnes(bytes: Uint8Array): number {
+  let ones = 0;
+  for (let i = 0; i < bytes.length; i++) ones += bytes[i]!;
+  return ones;
+}
+
+/** The values whose byte in `missing` is 0. */
+function withoutMissing<T extends Int32Array | Float64Array>(
+  values: T,
+  missing: Uint8Array,
+  nulls: number,
+): T {
+  if (nulls === 0) return values;
+  const kept = values.slice(nulls) as T;
+  let at = 0;
+  for (let i = 0; i < values.length; i++) if (missing[i] === 0) kept[at++] = values[i]!;
+  return kept;
 }
 
 type Compare = (a: Uint8Array, b: Uint8Array) => number;
@@ -58,21 +96,23 @@ export function encodeStrings(
   optional: boolean,
   compression: Compression,
 ): ColumnChunkBytes {
-  const { codes, distinct, dictionaryBytes, plainBytes } = codeStrings(values);
+  const { codes, missing, distinct, dictionaryBytes, plainBytes } = codeStrings(values);
   const useful =
     distinct.length > 0 && dictionaryBytes <= MAX_DICTIONARY_BYTES && dictionaryBytes * 2 <= plainBytes;
   const width = Math.max(1, 32 - Math.clz32(Math.max(0, distinct.length - 1)));
   const pages = slices(values.length).map((slice) => {
     const { from, to } = slice;
     const out = byteSink();
-    if (optional) putPresence(out, (row) => codes[row] === -1, slice);
-    const present = codes.subarray(from, to).filter((code) => code >= 0);
+    const gone = missing.subarray(from, to);
+    const nulls = countOnes(gone);
+    if (optional) putPresence(out, gone, nulls);
+    const present = withoutMissing(codes.subarray(from, to), gone, nulls);
     if (useful) {
       putBytes(out, Uint8Array.of(width));
       putHybrid(out, present, present.length, width);
     } else for (const code of present) putString(out, distinct[code]!);
     const body = out.bytes.subarray(0, out.at);
-    const bounds = stringBounds(present, distinct, to - from - present.length);
+    const bounds = stringBounds(present, distinct, nulls);
     const kind = useful ? encoding.RLE_DICTIONARY : encoding.PLAIN;
     return { page: dataPage(body, to - from, kind, compression), firstRow: from, rows: to - from, bounds };
   });
@@ -90,12 +130,13 @@ function codeStrings(values: readonly (string | null)[]) {
   const codeOf = new Map<string, number>();
   const distinct: Uint8Array[] = [];
   const codes = new Int32Array(values.length);
+  const missing = new Uint8Array(values.length);
   let dictionaryBytes = 0;
   let plainBytes = 0;
   for (let row = 0; row < values.length; row++) {
     const value = values[row];
     if (value === null || value === undefined) {
-      codes[row] = -1;
+      missing[row] = 1;
       continue;
     }
     let code = codeOf.get(value);
@@ -108,7 +149,7 @@ function codeStrings(values: readonly (string | null)[]) {
     plainBytes += distinct[code]!.length + 4;
     codes[row] = code;
   }
-  return { codes, distinct, dictionaryBytes, plainBytes };
+  return { codes, missing, distinct, dictionaryBytes, plainBytes };
 }
 
 function putString(out: ByteSink, bytes: Uint8Array): void {
@@ -125,7 +166,10 @@ function stringDictionary(distinct: readonly Uint8Array[], compression: Compress
 function stringBounds(codes: Int32Array, distinct: readonly Uint8Array[], nulls: number): Bounds {
   let min: Uint8Array | undefined;
   let max: Uint8Array | undefined;
-  for (const code of new Set(codes)) {
+  const seen = new Uint8Array(distinct.length);
+  for (const code of codes) {
+    if (seen[code] === 1) continue;
+    seen[code] = 1;
     const bytes = distinct[code]!;
     if (min === undefined || Buffer.compare(bytes, min) < 0) min = bytes;
     if (max === undefined || Buffer.compare(bytes, max) > 0) max = bytes;
@@ -138,15 +182,16 @@ function stringBounds(codes: Int32Array, distinct: readonly Uint8Array[], nulls:
 export function encodeNumbers(
   field: ScalarField,
   values: Float64Array,
-  nulls: Uint8Array,
+  missing: Uint8Array,
   compression: Compression,
 ): ColumnChunkBytes {
   const pages = slices(values.length).map((slice) => {
     const { from, to } = slice;
     const out = byteSink();
-    if (field.optional) putPresence(out, (row) => nulls[row] === 1, slice);
-    const part = values.subarray(from, to);
-    const present = field.optional ? part.filter((_, i) => nulls[from + i] === 0) : part;
+    const gone = missing.subarray(from, to);
+    const nulls = countOnes(gone);
+    if (field.optional) putPresence(out, gone, nulls);
+    const present = withoutMissing(values.subarray(from, to), gone, nulls);
     putPlain(out, field.type, present);
     let min = Number.POSITIVE_INFINITY;
     let max = Number.NEGATIVE_INFINITY;
@@ -158,7 +203,7 @@ export function encodeNumbers(
     const bounds: Bounds = {
       min: some ? boundBytes(field.type, min, -0) : undefined,
       max: some ? boundBytes(field.type, max, 0) : undefined,
-      nulls: to - from - present.length,
+      nulls,
     };
     const page = dataPage(out.bytes.subarray(0, out.at), to - from, encoding.PLAIN, compression);
     return { page, firstRow: from, rows: to - from, bounds };

@@ -48,6 +48,9 @@ export interface EncodedPages {
   countsType: CountsType;
 }
 
+/** Where pages gather; kept, so that it is grown once per thread. */
+const encoded = byteSink();
+
 /** A row of more would pass the 50 MB that big warehouses load. */
 const MAX_ROW_VALUES = 6_000_000;
 
@@ -71,7 +74,8 @@ export function listCompression(o: Pick<EncodeOptions, "countsType" | "encoding"
 export function encodeMatrixPages(rows: CsrRowsLike, options: EncodeOptions): EncodedPages {
   checkCsr(rows, options.nFeatures);
   const memory = threadMemory();
-  const out = byteSink();
+  const out = encoded;
+  out.at = 0;
   const result: EncodedPages = {
     nRows: rows.nRows,
     nnz: 0,
