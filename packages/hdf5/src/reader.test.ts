@@ -6,14 +6,9 @@ import { after, test } from "node:test";
 import { createH5, openH5 } from "./index.ts";
 import type { H5Type } from "./types.ts";
 import { writeChunkIndex } from "./write/chunk-index.ts";
+import { groupMessages } from "./write/dense.ts";
 import { FileSpace } from "./write/file-space.ts";
-import {
-  datasetMessages,
-  type FilterSpec,
-  groupMessages,
-  linkMessage,
-  objectHeader,
-} from "./write/messages.ts";
+import { datasetMessages, type FilterSpec, linkMessage, objectHeader } from "./write/messages.ts";
 import { writeStrings } from "./write/string-heap.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cytomesh-hdf5-"));
@@ -43,7 +38,7 @@ function craft(
     datasetMessages(type, shape, { kind: "chunked", index, chunks, elementBytes }, filters, false),
   );
   const link = linkMessage("d", { address: space.append(header) });
-  space.finish(space.append(objectHeader([...groupMessages(), link])));
+  space.finish(space.append(objectHeader([...groupMessages(space), link])));
 }
 
 /** LZF without any back reference. */

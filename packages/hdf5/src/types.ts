@@ -161,10 +161,20 @@ export interface DatasetInput {
   type: H5Type;
   /** [] for a scalar, undefined for the null dataspace. With `append`, shape[0] is ignored: rows are counted as they come. */
   shape: readonly number[] | undefined;
-  /** Chunked and compressed when given; contiguous otherwise. */
+  /** Level 1 of shuffled numbers is our own encoder (the same bytes everywhere); anything else is zlib's. */
   deflate?: { level: number };
-  /** Rows per chunk; default about 64k elements. */
+  /** Instead of deflate: quicker to read, bigger. */
+  lzf?: boolean;
+  /** Default: with deflate and LZF, for elements of 2 to 16 bytes that are no records or fixed strings. */
+  shuffle?: boolean;
+  /** A checksum per chunk. */
+  fletcher32?: boolean;
+  /** Rows per chunk, default about 64k elements; a chunk spans all other axes. */
   chunkRows?: number;
+  /** Whether HDF5 may add rows later; what `appendable` makes always is. */
+  extendable?: boolean;
+  /** One element, for rows that are added without values. */
+  fillValue?: DatasetValues;
 }
 
 export type DatasetValues =
@@ -174,7 +184,8 @@ export type DatasetValues =
 
 /** Handle of a dataset that grows along its first axis. */
 export interface AppendableDataset {
-  append(values: H5Numbers | readonly string[]): void;
+  /** Whole rows; values are taken before it returns. 16-bit floats come as Float32Array. */
+  append(values: DatasetValues): void;
   readonly rows: number;
 }
 

@@ -10,11 +10,11 @@ import { openH5 } from "../index.ts";
 import type { H5Type } from "../types.ts";
 import { undefinedAddress } from "../write/byte-writer.ts";
 import { writeChunkIndex } from "../write/chunk-index.ts";
+import { groupMessages } from "../write/dense.ts";
 import { FileSpace } from "../write/file-space.ts";
 import {
   datasetMessages,
   type FilterSpec,
-  groupMessages,
   linkMessage,
   type Message,
   objectHeader,
@@ -29,7 +29,7 @@ function craft(make: (space: FileSpace) => Message[]): void {
   const space = new FileSpace(path);
   const messages = make(space);
   const link = linkMessage("d", { address: space.append(objectHeader(messages)) });
-  space.finish(space.append(objectHeader([...groupMessages(), link])));
+  space.finish(space.append(objectHeader([...groupMessages(space), link])));
 }
 
 function chunked(

@@ -6,16 +6,12 @@ export interface StoredChunk {
   row: number;
   address: number;
   bytes: number;
+  /** Bit k set: filter k was left out. */
+  filterMask?: number;
 }
 
 /** Half the entries of a node: the default of HDF5 for chunk indexes ("indexed storage internal node K"). */
 const halfEntries = 32;
-
-interface Child {
-  row: number;
-  bytes: number;
-  address: number;
-}
 
 /**
  * Version 1 B-tree of chunks, built bottom-up. Source: HDF5 file format specification 3.0, III.A.1.
@@ -31,11 +27,7 @@ export function writeChunkIndex(
 ): number | bigint {
   if (chunks.length === 0) return undefinedAddress;
   let level = 0;
-  let children: Child[] = chunks.map((chunk) => ({
-    row: chunk.row,
-    bytes: chunk.bytes,
-    address: chunk.address,
-  }));
+  let children = chunks;
   for (;;) {
     const parents = writeLevel(space, children, level, rank, endRow);
     if (parents.length === 1) return parents[0]!.address;
@@ -46,16 +38,16 @@ export function writeChunkIndex(
 
 function writeLevel(
   space: FileSpace,
-  children: readonly Child[],
+  children: readonly StoredChunk[],
   level: number,
   rank: number,
   endRow: number,
-): Child[] {
+): StoredChunk[] {
   const perNode = 2 * halfEntries;
   const keyBytes = 8 + 8 * (rank + 1);
   const nodeBytes = 24 + perNode * 8 + (perNode + 1) * keyBytes;
   const stride = nodeBytes + (-nodeBytes & 7);
-  const nodes: Child[] = [];
+  const nodes: StoredChunk[] = [];
   let base: number | undefined;
   const count = Math.ceil(children.length / perNode);
   for (let n = 0; n < count; n++) {
@@ -66,20 +58,20 @@ function writeLevel(
     out.u64(n === 0 ? undefinedAddress : first + (n - 1) * stride);
     out.u64(n === count - 1 ? undefinedAddress : first + (n + 1) * stride);
     for (const child of own) {
-      key(out, child.bytes, child.row, rank).u64(child.address);
+      key(out, child, rank).u64(child.address);
     }
-    key(out, 0, children[(n + 1) * perNode]?.row ?? endRow, rank);
+    key(out, children[(n + 1) * perNode] ?? { row: endRow, address: 0, bytes: 0 }, rank);
     const address = space.append(out.zeros(nodeBytes - out.length).bytes());
     base ??= address;
-    nodes.push({ row: own[0]!.row, bytes: own[0]!.bytes, address });
+    nodes.push({ ...own[0]!, address });
   }
   return nodes;
 }
 
-function key(out: ByteWriter, bytes: number, row: number, rank: number): ByteWriter {
+function key(out: ByteWriter, { bytes, filterMask, row }: StoredChunk, rank: number): ByteWriter {
   return out
     .u32(bytes)
-    .u32(0)
+    .u32(filterMask ?? 0)
     .u64(row)
     .zeros(8 * rank);
 }

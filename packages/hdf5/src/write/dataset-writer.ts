@@ -1,155 +1,103 @@
-import { constants, deflateSync } from "node:zlib";
+import { filterSpecs, type Pipeline } from "../codecs/encode-chunk.ts";
 import { Hdf5Error } from "../errors.ts";
-import type { AppendableDataset, DatasetInput, DatasetValues, H5Numbers, H5Type } from "../types.ts";
+import type { ChunkEncoder } from "../parallel/chunk-encoder.ts";
+import { fillWith } from "../parallel/fill.ts";
+import type { AppendableDataset, DatasetInput, DatasetValues } from "../types.ts";
 import { undefinedAddress } from "./byte-writer.ts";
 import { type StoredChunk, writeChunkIndex } from "./chunk-index.ts";
 import { diskBytes } from "./encode-type.ts";
+import { encodeAny, encodeValues, valueCount } from "./encode-values.ts";
 import type { FileSpace } from "./file-space.ts";
-import { datasetMessages, type FilterSpec, type Message } from "./messages.ts";
-import { writeStrings } from "./string-heap.ts";
+import { datasetMessages, type Message } from "./messages.ts";
 
 /** Elements per chunk: 256 KiB of float32, big enough for deflate and small enough to read a few rows. */
 const chunkElements = 65_536;
+/** HDF5 counts the bytes of a chunk with 32 bits. */
+const maxChunkBytes = 2 ** 32 - 1;
+/** Bigger elements are records; their planes have little in common. */
+const maxShuffledBytes = 16;
 
-/** Values as they stand in the file. Arrays must hold exactly the elements of `count`. */
-export function encodeValues(
-  space: FileSpace,
-  type: H5Type,
-  values: DatasetValues,
-  count: number,
-  where: string,
-): Uint8Array {
-  const bytes = encodeAny(space, type, values, count, where);
-  if (bytes.length !== count * diskBytes(type)) {
-    const found = bytes.length / Math.max(1, diskBytes(type));
-    throw new Hdf5Error("invalid-argument", `${where}: the shape has ${count} elements, ${found} were given`);
-  }
-  return bytes;
-}
-
-function encodeAny(
-  space: FileSpace,
-  type: H5Type,
-  values: DatasetValues,
-  count: number,
-  where: string,
-): Uint8Array {
-  if (type.kind === "compound") {
-    if (!(values instanceof Map))
-      throw new Hdf5Error("invalid-argument", `${where}: a compound needs a map of columns`);
-    return encodeCompound(space, type, values, count, where);
-  }
-  if (type.kind === "string") {
-    if (!Array.isArray(values)) throw new Hdf5Error("invalid-argument", `${where}: strings expected`);
-    return type.size === "variable"
-      ? writeStrings(space, values, where)
-      : fixedStrings(values, type.size, where);
-  }
-  if (!ArrayBuffer.isView(values))
-    throw new Hdf5Error("invalid-argument", `${where}: a typed array is expected`);
-  const array = values as H5Numbers;
-  const element = type.kind === "array" ? type.base : type;
-  if (array.BYTES_PER_ELEMENT !== diskBytes(element)) {
-    throw new Hdf5Error("invalid-argument", `${where}: ${array.constructor.name} does not fit the type`);
-  }
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
-function fixedStrings(values: readonly string[], size: number, where: string): Uint8Array {
-  const out = Buffer.alloc(values.length * size);
-  values.forEach((value, i) => {
-    if (Buffer.byteLength(value) > size) {
-      throw new Hdf5Error("invalid-argument", `${where}: string ${i} is longer than ${size} bytes`);
-    }
-    out.write(value, i * size, size);
-  });
-  return out;
-}
-
-function encodeCompound(
-  space: FileSpace,
-  type: Extract<H5Type, { kind: "compound" }>,
-  columns: ReadonlyMap<string, H5Numbers | readonly string[]>,
-  rows: number,
-  where: string,
-): Uint8Array {
-  const out = new Uint8Array(rows * type.size);
-  for (const member of type.members) {
-    const column = columns.get(member.name);
-    if (column === undefined)
-      throw new Hdf5Error("invalid-argument", `${where}: column ${member.name} is missing`);
-    const size = diskBytes(member.type);
-    const bytes = encodeValues(space, member.type, column, rows, `${where}.${member.name}`);
-    for (let i = 0; i < rows; i++)
-      out.set(bytes.subarray(i * size, (i + 1) * size), i * type.size + member.offset);
-  }
-  return out;
+/** Where the bytes of a file go, and what encodes its chunks. */
+export interface Sink {
+  space: FileSpace;
+  encoder: ChunkEncoder;
 }
 
 /** Writes a whole dataset and returns its header messages. */
 export function writeDataset(
-  space: FileSpace,
+  sink: Sink,
   input: DatasetInput,
   values: DatasetValues,
   where: string,
 ): Message[] {
   const count = input.shape === undefined ? 0 : input.shape.reduce((product, dim) => product * dim, 1);
-  if (input.deflate === undefined || input.shape === undefined || input.shape.length === 0 || count === 0) {
-    const bytes = encodeValues(space, input.type, values, count, where);
-    const address = bytes.length === 0 ? undefinedAddress : space.append(bytes.slice());
-    return datasetMessages(
-      input.type,
-      input.shape,
-      { kind: "contiguous", address, bytes: bytes.length },
-      [],
-      false,
-    );
+  const bytes = encodeValues(sink.space, input.type, values, count, where);
+  const wantsChunks =
+    input.deflate !== undefined ||
+    input.lzf === true ||
+    input.fletcher32 === true ||
+    input.chunkRows !== undefined ||
+    input.extendable === true;
+  const rank = input.shape?.length ?? 0;
+  if (!wantsChunks || rank === 0 || (count === 0 && input.extendable !== true)) {
+    const address = bytes.length === 0 ? undefinedAddress : sink.space.append(bytes);
+    const layout = { kind: "contiguous", address, bytes: bytes.length } as const;
+    return datasetMessages(input.type, input.shape, layout, [], false, fillBytes(sink.space, input, where));
   }
-  const bytes = encodeValues(space, input.type, values, count, where);
-  const chunked = new ChunkedWriter(space, input, where);
+  const chunked = new ChunkedWriter(sink, input, where);
   chunked.push(bytes);
-  return chunked.finish(false);
+  return chunked.finish(input.extendable === true);
 }
 
-/** Gathers rows into chunks, filters and writes them. */
+/** Gathers rows into chunks, which are filtered and written in their order. */
 export class ChunkedWriter implements AppendableDataset {
-  readonly #space: FileSpace;
+  readonly #sink: Sink;
   readonly #input: DatasetInput;
   readonly #where: string;
+  /** Shape without its rows. */
   readonly #rowShape: readonly number[];
   readonly #rowBytes: number;
-  readonly #filters: FilterSpec[];
+  readonly #pipeline: Pipeline;
   readonly #chunks: StoredChunk[] = [];
   #chunkRows: number;
-  #waiting: Uint8Array[] = [];
+  /** Rows that do not make a chunk yet; grows up to one. */
+  #waiting = new Uint8Array(0);
   #waitingBytes = 0;
-  #rows = 0;
+  /** Rows in chunks. */
+  #stored = 0;
 
-  constructor(space: FileSpace, input: DatasetInput, where: string) {
-    this.#space = space;
+  constructor(sink: Sink, input: DatasetInput, where: string) {
+    this.#sink = sink;
     this.#input = input;
     this.#where = where;
-    if (input.shape === undefined || input.shape.length === 0)
-      throw new Hdf5Error("invalid-argument", `${where}: a scalar has no rows to append`);
-    this.#rowShape = input.shape.slice(1);
+    this.#rowShape = input.shape?.slice(1) ?? [];
     const elements = this.#rowShape.reduce((product, dim) => product * dim, 1);
     const size = diskBytes(input.type);
     this.#rowBytes = elements * size;
     this.#chunkRows = input.chunkRows ?? Math.max(1, Math.floor(chunkElements / Math.max(1, elements)));
-    this.#filters = input.deflate === undefined ? [] : pipeline(input.type, size, input.deflate.level);
-    if (this.#rowBytes === 0)
-      throw new Hdf5Error("invalid-argument", `${where}: rows without elements cannot be appended`);
+    this.#pipeline = pipelineOf(input, size);
+    if (input.shape === undefined || input.shape.length === 0 || this.#rowBytes === 0) {
+      throw new Hdf5Error("invalid-argument", `${where}: rows without elements cannot be stored in chunks`);
+    }
+    const chunkBytes = this.#chunkRows * this.#rowBytes;
+    if (!(Number.isInteger(this.#chunkRows) && this.#chunkRows > 0 && chunkBytes <= maxChunkBytes)) {
+      throw new Hdf5Error(
+        "invalid-argument",
+        `${where}: chunks of ${this.#chunkRows} rows of ${this.#rowBytes} bytes; at most ${maxChunkBytes} bytes are possible`,
+      );
+    }
   }
 
   get rows(): number {
-    return this.#rows;
+    return this.#stored + this.#waitingBytes / this.#rowBytes;
   }
 
-  append(values: H5Numbers | readonly string[]): void {
-    this.push(encodeAny(this.#space, this.#input.type, values, values.length, this.#where).slice());
+  append(values: DatasetValues): void {
+    const count = valueCount(this.#input.type, values);
+    this.push(encodeAny(this.#sink.space, this.#input.type, values, count, this.#where));
   }
 
-  /** Whole rows; the bytes are not copied. */
+  /** Whole rows; the bytes are taken before it returns. */
   push(bytes: Uint8Array): void {
     if (bytes.length % this.#rowBytes !== 0) {
       throw new Hdf5Error(
@@ -157,63 +105,80 @@ export class ChunkedWriter implements AppendableDataset {
         `${this.#where}: ${bytes.length} bytes are not whole rows of ${this.#rowBytes}`,
       );
     }
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
     const chunkBytes = this.#chunkRows * this.#rowBytes;
-    if (this.#waitingBytes < chunkBytes) return;
-    const all = this.#waiting.length === 1 ? bytes : Buffer.concat(this.#waiting);
     let at = 0;
-    for (; all.length - at >= chunkBytes; at += chunkBytes) this.#store(all.subarray(at, at + chunkBytes));
-    this.#waiting = at === all.length ? [] : [all.subarray(at)];
-    this.#waitingBytes = all.length - at;
+    if (this.#waitingBytes > 0) {
+      at = Math.min(bytes.length, chunkBytes - this.#waitingBytes);
+      this.#keep(bytes.subarray(0, at), chunkBytes);
+      if (this.#waitingBytes === chunkBytes) {
+        this.#store(this.#waiting.subarray(0, chunkBytes));
+        this.#waitingBytes = 0;
+      }
+    }
+    for (; bytes.length - at >= chunkBytes; at += chunkBytes)
+      this.#store(bytes.subarray(at, at + chunkBytes));
+    this.#keep(bytes.subarray(at), chunkBytes);
   }
 
-  #store(bytes: Uint8Array): void {
-    const stored =
-      this.#input.deflate === undefined ? bytes.slice() : this.#compress(bytes, this.#input.deflate.level);
-    this.#chunks.push({ row: this.#rows, address: this.#space.append(stored), bytes: stored.length });
-    this.#rows += this.#chunkRows;
+  #keep(bytes: Uint8Array, chunkBytes: number): void {
+    const needed = this.#waitingBytes + bytes.length;
+    if (needed > this.#waiting.length) {
+      const grown = new Uint8Array(Math.min(chunkBytes, Math.max(needed, this.#waiting.length * 2)));
+      grown.set(this.#waiting.subarray(0, this.#waitingBytes));
+      this.#waiting = grown;
+    }
+    this.#waiting.set(bytes, this.#waitingBytes);
+    this.#waitingBytes = needed;
   }
 
-  #compress(bytes: Uint8Array, level: number): Buffer {
-    const shuffled = this.#filters.length === 2 ? shuffle(bytes, diskBytes(this.#input.type)) : bytes;
-    // Run-length matching is all that level 1 finds in shuffled counts, at twice the speed.
-    const strategy = level === 1 ? constants.Z_RLE : constants.Z_DEFAULT_STRATEGY;
-    return deflateSync(shuffled, { level, strategy });
+  #store(raw: Uint8Array): void {
+    const chunk: StoredChunk = { row: this.#stored, address: 0, bytes: 0, filterMask: 0 };
+    this.#chunks.push(chunk);
+    this.#stored += this.#chunkRows;
+    this.#sink.encoder.push(raw, this.#pipeline, ({ bytes, filterMask }) => {
+      chunk.address = this.#sink.space.place(bytes);
+      chunk.bytes = bytes.length;
+      chunk.filterMask = filterMask;
+    });
   }
 
   finish(unlimitedRows = true): Message[] {
+    const { rows } = this;
     const rest = this.#waitingBytes / this.#rowBytes;
-    const rows = this.#rows + rest;
+    const fill = fillBytes(this.#sink.space, this.#input, this.#where);
     if (rest > 0) {
       // A dataset smaller than one chunk gets a chunk of its own size.
-      if (this.#chunks.length === 0) this.#chunkRows = rest;
+      if (this.#chunks.length === 0 && this.#input.chunkRows === undefined) this.#chunkRows = rest;
       const last = new Uint8Array(this.#chunkRows * this.#rowBytes);
-      last.set(Buffer.concat(this.#waiting));
+      last.set(this.#waiting.subarray(0, this.#waitingBytes));
+      // HDF5 takes what lies behind the rows for filled already when it adds more.
+      fillWith(last.subarray(this.#waitingBytes), fill);
       this.#store(last);
+      this.#waitingBytes = 0;
+      this.#waiting = new Uint8Array(0);
     }
+    this.#sink.encoder.settle();
+    const { space } = this.#sink;
+    const { type } = this.#input;
     const shape = [rows, ...this.#rowShape];
-    const index = writeChunkIndex(this.#space, this.#chunks, shape.length, this.#rows);
+    const index = writeChunkIndex(space, this.#chunks, shape.length, this.#stored);
     const chunks = [this.#chunkRows, ...this.#rowShape];
-    const layout = { kind: "chunked", index, chunks, elementBytes: diskBytes(this.#input.type) } as const;
-    this.#rows = rows;
-    this.#waiting = [];
-    return datasetMessages(this.#input.type, shape, layout, this.#filters, unlimitedRows);
+    const layout = { kind: "chunked", index, chunks, elementBytes: diskBytes(type) } as const;
+    const filters = filterSpecs(this.#pipeline, this.#chunkRows * this.#rowBytes);
+    return datasetMessages(type, shape, layout, filters, unlimitedRows, fill);
   }
 }
 
-function pipeline(type: H5Type, size: number, level: number): FilterSpec[] {
-  const deflate = { id: 1, values: [level] };
-  return size > 1 && type.kind !== "string" && type.kind !== "compound"
-    ? [{ id: 2, values: [size] }, deflate]
-    : [deflate];
+/** References to strings are shuffled too: their addresses and lengths differ in few bytes. */
+function pipelineOf(input: DatasetInput, size: number): Pipeline {
+  const { type, deflate, lzf = false, fletcher32 = false } = input;
+  const record = type.kind === "compound" || (type.kind === "string" && type.size !== "variable");
+  const compressed = deflate !== undefined || lzf;
+  const shuffle = input.shuffle ?? (compressed && !record && size > 1 && size <= maxShuffledBytes);
+  return { shuffle, deflateLevel: deflate?.level ?? 0, lzf, fletcher32, elementBytes: size };
 }
 
-function shuffle(bytes: Uint8Array, size: number): Uint8Array {
-  const count = bytes.length / size;
-  const out = new Uint8Array(bytes.length);
-  for (let k = 0; k < size; k++) {
-    for (let i = 0, from = k, to = k * count; i < count; i++, from += size, to++) out[to] = bytes[from]!;
-  }
-  return out;
+function fillBytes(space: FileSpace, input: DatasetInput, where: string): Uint8Array | undefined {
+  if (input.fillValue === undefined) return undefined;
+  return encodeValues(space, input.type, input.fillValue, 1, `${where}, fill value`).slice();
 }

@@ -11,9 +11,12 @@ const bufferBytes = 1024 * 1024;
 export class FileSpace {
   readonly #path: string;
   readonly #fd: number;
+  readonly #buffer = Buffer.alloc(bufferBytes);
+  /** Bytes of the buffer that wait; they end at #end. */
+  #waiting = 0;
   #end = superblockBytes;
-  #pending: Uint8Array[] = [];
-  #pendingAt = superblockBytes;
+  /** Called before something gets its place, so that what was given away to be made ready gets its own first. */
+  settle: () => void = () => {};
 
   constructor(path: string) {
     this.#path = path;
@@ -26,27 +29,39 @@ export class FileSpace {
 
   /** Where the next piece will stand. */
   get end(): number {
+    this.settle();
     return this.#end;
   }
 
-  /** @returns the address at which `bytes` (copied by the caller if it changes later) will stand */
+  /** @returns the address at which `bytes` will stand */
   append(bytes: Uint8Array): number {
+    this.settle();
+    return this.place(bytes);
+  }
+
+  /** As `append`, for who knows that nothing is to be settled. The bytes are taken before it returns. */
+  place(bytes: Uint8Array): number {
     const address = this.#end;
-    const padding = -bytes.length & 7;
-    this.#pending.push(bytes);
-    if (padding > 0) this.#pending.push(new Uint8Array(padding));
-    this.#end += bytes.length + padding;
-    if (this.#end - this.#pendingAt >= bufferBytes) this.#flush();
+    const padded = bytes.length + (-bytes.length & 7);
+    if (this.#waiting + padded > bufferBytes) this.#flush();
+    if (padded > bufferBytes) {
+      this.#write(bytes, address);
+      if (padded > bytes.length) this.#write(Buffer.alloc(padded - bytes.length), address + bytes.length);
+    } else {
+      this.#buffer.set(bytes, this.#waiting);
+      this.#buffer.fill(0, this.#waiting + bytes.length, this.#waiting + padded);
+      this.#waiting += padded;
+    }
+    this.#end += padded;
     return address;
   }
 
   #flush(): void {
-    this.#write(Buffer.concat(this.#pending), this.#pendingAt);
-    this.#pending = [];
-    this.#pendingAt = this.#end;
+    this.#write(this.#buffer.subarray(0, this.#waiting), this.#end - this.#waiting);
+    this.#waiting = 0;
   }
 
-  #write(bytes: Buffer, position: number): void {
+  #write(bytes: Uint8Array, position: number): void {
     try {
       for (let done = 0; done < bytes.length; ) {
         done += writeSync(this.#fd, bytes, done, bytes.length - done, position + done);
@@ -58,6 +73,7 @@ export class FileSpace {
 
   /** Superblock version 2. Source: HDF5 file format specification 3.0, II.A. */
   finish(rootAddress: number): void {
+    this.settle();
     this.#flush();
     const out = new ByteWriter(superblockBytes)
       .raw(Buffer.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]))

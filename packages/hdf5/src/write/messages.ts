@@ -5,7 +5,7 @@ import { encodeType } from "./encode-type.ts";
 import { lookup3 } from "./lookup3.ts";
 
 /** Object header message types. Source: HDF5 file format specification 3.0, IV.A.2. */
-const types = {
+export const messageTypes = {
   dataspace: 0x01,
   linkInfo: 0x02,
   datatype: 0x03,
@@ -15,9 +15,11 @@ const types = {
   groupInfo: 0x0a,
   filters: 0x0b,
   attribute: 0x0c,
+  attributeInfo: 0x15,
 } as const;
 
-const maxMessageBytes = 65_535;
+/** What a message of an object header holds. */
+export const maxMessageBytes = 65_535;
 
 export interface Message {
   type: number;
@@ -53,21 +55,20 @@ export function attributeMessage(
   const nameBytes = Buffer.from(`${name}\0`);
   const typeBytes = encodeType(type);
   const space = dataspaceBody(shape);
-  const size = 9 + nameBytes.length + typeBytes.length + space.length + data.length;
-  if (size > maxMessageBytes) {
-    throw new Hdf5Error(
-      "unsupported",
-      `${where}, attribute ${name}: ${size} bytes, HDF5 holds ${maxMessageBytes} in a header message ` +
-        "(a data frame is limited to about 4,000 columns)",
-    );
+  if (nameBytes.length > maxMessageBytes || typeBytes.length > maxMessageBytes) {
+    throw new Hdf5Error("unsupported", `${where}: the name or type of an attribute has more than 64 KiB`);
   }
+  const size = 9 + nameBytes.length + typeBytes.length + space.length + data.length;
   const out = new ByteWriter(size)
     .u8(3, 0)
     .u16(nameBytes.length)
     .u16(typeBytes.length)
     .u16(space.length)
     .u8(1);
-  return { type: types.attribute, body: out.raw(nameBytes).raw(typeBytes).raw(space).raw(data).bytes() };
+  return {
+    type: messageTypes.attribute,
+    body: out.raw(nameBytes).raw(typeBytes).raw(space).raw(data).bytes(),
+  };
 }
 
 export type LinkTarget = { address: number } | { soft: string } | { file: string; target: string };
@@ -77,19 +78,10 @@ export function linkMessage(name: string, target: LinkTarget): Message {
   const kind = "address" in target ? 0 : "soft" in target ? 1 : 64;
   // Flags: link type present, character set present, 2-byte name length.
   const out = new ByteWriter().u8(1, 0x19, kind, 1).u16(nameBytes.length).raw(nameBytes);
-  if ("address" in target) return { type: types.link, body: out.u64(target.address).bytes() };
+  if ("address" in target) return { type: messageTypes.link, body: out.u64(target.address).bytes() };
   const value =
     "soft" in target ? Buffer.from(target.soft) : Buffer.from(`\0${target.file}\0${target.target}\0`);
-  return { type: types.link, body: out.u16(value.length).raw(value).bytes() };
-}
-
-/** A group whose links all stand in its header: no heap, no index. */
-export function groupMessages(): Message[] {
-  const linkInfo = new ByteWriter().u8(0, 0).u64(undefinedAddress).u64(undefinedAddress).bytes();
-  return [
-    { type: types.linkInfo, body: linkInfo },
-    { type: types.groupInfo, body: Buffer.from([0, 0]) },
-  ];
+  return { type: messageTypes.link, body: out.u16(value.length).raw(value).bytes() };
 }
 
 export type Layout =
@@ -107,16 +99,19 @@ export function datasetMessages(
   layout: Layout,
   filters: readonly FilterSpec[],
   unlimitedRows: boolean,
+  fillValue?: Uint8Array,
 ): Message[] {
-  // Fill value: allocate late (contiguous) or incrementally (chunked), write only if set, none defined.
-  const fill = Buffer.from([3, (layout.kind === "chunked" ? 3 : 2) | (2 << 2)]);
+  // Fill value: allocate late (contiguous) or incrementally (chunked), write only if set; bit 5 says that one is defined.
+  const allocation = (layout.kind === "chunked" ? 3 : 2) | (2 << 2);
+  const fill = new ByteWriter().u8(3, allocation | (fillValue === undefined ? 0 : 0x20));
+  if (fillValue !== undefined) fill.u32(fillValue.length).raw(fillValue);
   const messages: Message[] = [
-    { type: types.dataspace, body: dataspaceBody(shape, unlimitedRows) },
-    { type: types.datatype, body: encodeType(type) },
-    { type: types.fillValue, body: fill },
-    { type: types.layout, body: layoutBody(layout) },
+    { type: messageTypes.dataspace, body: dataspaceBody(shape, unlimitedRows) },
+    { type: messageTypes.datatype, body: encodeType(type) },
+    { type: messageTypes.fillValue, body: fill.bytes() },
+    { type: messageTypes.layout, body: layoutBody(layout) },
   ];
-  if (filters.length > 0) messages.push({ type: types.filters, body: filterBody(filters) });
+  if (filters.length > 0) messages.push({ type: messageTypes.filters, body: filterBody(filters) });
   return messages;
 }
 

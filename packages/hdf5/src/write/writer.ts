@@ -1,20 +1,16 @@
 import { Hdf5Error } from "../errors.ts";
+import { ChunkEncoder } from "../parallel/chunk-encoder.ts";
 import type { AppendableDataset, AttributeInput, H5Numbers, H5Type, H5Writer } from "../types.ts";
-import { ChunkedWriter, encodeValues, writeDataset } from "./dataset-writer.ts";
+import { ChunkedWriter, type Sink, writeDataset } from "./dataset-writer.ts";
+import { attributeMessages, groupMessages, type Named } from "./dense.ts";
+import { encodeValues } from "./encode-values.ts";
 import { FileSpace } from "./file-space.ts";
-import {
-  attributeMessage,
-  groupMessages,
-  type LinkTarget,
-  linkMessage,
-  type Message,
-  objectHeader,
-} from "./messages.ts";
+import { attributeMessage, type LinkTarget, linkMessage, type Message, objectHeader } from "./messages.ts";
 
 /** Kept in memory until finish(): headers can only be written once everything below them has an address. */
 interface Node {
   messages: Message[];
-  attributes: Message[];
+  attributes: Named[];
   /** Present in groups. */
   children?: Map<string, Node | LinkTarget>;
   pending?: ChunkedWriter;
@@ -28,15 +24,30 @@ const booleanType: H5Type = {
   members: { FALSE: 0, TRUE: 1 },
 };
 
+export interface WriterOptions {
+  /**
+   * Threads that encode chunks, this one included; default 1. With more, chunks of up to 1 MiB are given to others once the file has
+   * 4 MiB of them; at most `4 x threads` wait at a time. All calls stay synchronous, and the bytes of the file are the same.
+   */
+  threads?: number;
+}
+
 /**
- * Creates (or overwrites) an HDF5 file: superblock 2, version 2 object headers, compact groups, version 1 chunk B-trees, which
- * HDF5 1.8 and later read. h5wasm cannot write enums (AnnData's booleans) and stamps modification times, so files are written here.
+ * Creates (or overwrites) an HDF5 file: superblock 2, version 2 object headers, version 1 chunk B-trees; links and attributes in
+ * headers, or in fractal heaps where they are many or big. HDF5 1.8 and later read it. h5wasm cannot write enums (AnnData's booleans)
+ * and stamps modification times, so files are written here.
  *
- * @throws Hdf5Error "write-failed" | "permission-denied"
+ * @throws Hdf5Error "write-failed" | "permission-denied" | "invalid-argument"
  */
-export function createH5(path: string): H5Writer {
+export function createH5(path: string, { threads = 1 }: WriterOptions = {}): H5Writer {
+  if (!(Number.isInteger(threads) && threads > 0)) {
+    throw new Hdf5Error("invalid-argument", `${path}: ${threads} threads, expected at least 1`);
+  }
   const space = new FileSpace(path);
-  const root: Node = { messages: groupMessages(), attributes: [], children: new Map() };
+  const encoder = new ChunkEncoder(threads);
+  space.settle = () => encoder.settle();
+  const sink: Sink = { space, encoder };
+  const root: Node = { messages: [], attributes: [], children: new Map() };
   let open = true;
 
   function find(where: string): Node {
@@ -65,20 +76,24 @@ export function createH5(path: string): H5Writer {
   }
 
   return {
-    group: (where) => add(where, { messages: groupMessages(), attributes: [], children: new Map() }),
+    group: (where) => add(where, { messages: [], attributes: [], children: new Map() }),
     attribute: (where, name, value) => {
       const { type, shape, values } = normalise(value);
       const count = shape === undefined ? 0 : shape.reduce((product, dim) => product * dim, 1);
       const bytes = encodeValues(space, type, values, count, `${where}, attribute ${name}`);
-      find(where).attributes.push(attributeMessage(name, type, shape, bytes, where));
+      const { attributes } = find(where);
+      if (attributes.some((other) => other.name === name)) {
+        throw new Hdf5Error("invalid-argument", `${where}: attribute ${name} is written twice`);
+      }
+      attributes.push({ name, message: attributeMessage(name, type, shape, bytes, where) });
     },
     dataset: (where, input, values) => {
       const node: Node = { messages: [], attributes: [] };
       add(where, node);
-      node.messages = writeDataset(space, input, values, where);
+      node.messages = writeDataset(sink, input, values, where);
     },
     appendable: (where, input): AppendableDataset => {
-      const pending = new ChunkedWriter(space, input, where);
+      const pending = new ChunkedWriter(sink, input, where);
       add(where, { messages: [], attributes: [], pending });
       return pending;
     },
@@ -95,10 +110,14 @@ export function createH5(path: string): H5Writer {
       if (!open) throw new Hdf5Error("closed", `${path} is finished`);
       const address = writeNode(space, root);
       open = false;
+      encoder.close();
       space.finish(address);
     },
     abort: () => {
-      if (open) space.close();
+      if (open) {
+        encoder.close();
+        space.close();
+      }
       open = false;
     },
   };
@@ -107,10 +126,15 @@ export function createH5(path: string): H5Writer {
 function writeNode(space: FileSpace, node: Node): number {
   if (node.address !== undefined) return node.address;
   if (node.pending !== undefined) node.messages = node.pending.finish();
-  const links = [...(node.children ?? [])].map(([name, child]) =>
-    linkMessage(name, "messages" in child ? { address: writeNode(space, child) } : child),
-  );
-  node.address = space.append(objectHeader([...node.messages, ...node.attributes, ...links]));
+  if (node.children !== undefined) {
+    const links = [...node.children].map(([name, child]) => ({
+      name,
+      message: linkMessage(name, "messages" in child ? { address: writeNode(space, child) } : child),
+    }));
+    node.messages = groupMessages(space, links);
+  }
+  const attributes = attributeMessages(space, node.attributes);
+  node.address = space.append(objectHeader([...node.messages, ...attributes]));
   return node.address;
 }
 

@@ -1,0 +1,306 @@
+import { closeSync, openSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { elementCount, rowElements } from "../blocks.ts";
+import { fromSystemError, Hdf5Error, type Hdf5ErrorTag } from "../errors.ts";
+import type { DatasetInfo, H5Numbers, H5Reader, H5Storage, H5Type } from "../types.ts";
+import { fillWith } from "./fill.ts";
+import { giveBack, takeWorkers } from "./pool.ts";
+import { type ReadJob, runReadJob, swapBytes } from "./read-job.ts";
+
+export interface ParallelOptions {
+  /** First row and the row after the last; default all. */
+  start?: number;
+  end?: number;
+  /** Threads that decode, default as many as the machine runs at a time, at most 8. */
+  threads?: number;
+  signal?: AbortSignal;
+}
+
+export interface BatchOptions extends ParallelOptions {
+  /** Bytes of values per batch, default 32 MiB; a batch holds whole rows of chunks, at least one. */
+  batchBytes?: number;
+}
+
+/** Consecutive rows of a dataset. */
+export interface NumberBatch {
+  start: number;
+  end: number;
+  /** Row-major; overwritten once the next batch but one is being decoded, that is, as soon as the next one is asked for. */
+  values: H5Numbers;
+}
+
+const defaultBatchBytes = 32 * 1024 * 1024;
+/** Below this threads cost more than they bring. */
+const threadsFromBytes = 1024 * 1024;
+/** Contiguous storage is read in pieces of this. */
+const pieceBytes = 1024 * 1024;
+const mostThreads = 8;
+
+/**
+ * Rows of a dataset of numbers, decoded by several threads into memory that threads may share (a SharedArrayBuffer). What only the
+ * fallback engine can read is read by it, here. Worker threads are kept for 5 s and do not keep the process alive.
+ *
+ * @returns the elements, row-major, in the machine's byte order; 16-bit floats widened
+ * @throws Hdf5Error "unsupported" for strings and compounds; the reason of the signal
+ */
+export async function readParallel(
+  reader: H5Reader,
+  dataset: string,
+  options: ParallelOptions = {},
+): Promise<H5Numbers> {
+  const info = reader.dataset(dataset);
+  const [start, end] = rowsOf(info, options);
+  using plan = openPlan(reader, info, options);
+  const target = plan.storage === undefined ? undefined : plan.buffer(end - start);
+  return await plan.read(start, end, target);
+}
+
+/**
+ * The same rows as consecutive batches, one decoded ahead while the caller works on the one before. Memory is two batches, whatever the
+ * size of the dataset.
+ */
+export async function* readBatches(
+  reader: H5Reader,
+  dataset: string,
+  options: BatchOptions = {},
+): AsyncGenerator<NumberBatch, void, undefined> {
+  const info = reader.dataset(dataset);
+  const [first, last] = rowsOf(info, options);
+  if (first === last) return;
+  using plan = openPlan(reader, info, options);
+  const step = batchRows(info, options.batchBytes ?? defaultBatchBytes);
+  const rows = Math.min(step, last - first);
+  const targets = plan.storage === undefined ? [] : [plan.buffer(rows), plan.buffer(rows)];
+  const begin = (start: number, index: number) => {
+    const end = Math.min(last, (Math.floor(start / step) + 1) * step);
+    const values = plan.read(start, end, targets[index % 2]);
+    // Nobody waits for it yet; who asks for the batch gets the error.
+    values.catch(() => {});
+    return { start, end, values };
+  };
+  let ahead: ReturnType<typeof begin> | undefined = begin(first, 0);
+  try {
+    for (let index = 1; ahead !== undefined; index++) {
+      const { start, end }: { start: number; end: number } = ahead;
+      const values = await ahead.values;
+      ahead = end < last ? begin(end, index) : undefined;
+      yield { start, end, values };
+    }
+  } finally {
+    plan.cancel();
+    await ahead?.values.catch(() => {});
+  }
+}
+
+function rowsOf(info: DatasetInfo, { start = 0, end }: ParallelOptions): [number, number] {
+  const rows = info.shape === undefined ? 0 : (info.shape[0] ?? 1);
+  const stop = end ?? rows;
+  if (!(Number.isInteger(start) && Number.isInteger(stop) && 0 <= start && start <= stop && stop <= rows)) {
+    throw new Hdf5Error(
+      "invalid-argument",
+      `${info.path}: rows ${start} to ${stop} asked for, it has ${rows}`,
+    );
+  }
+  return [start, stop];
+}
+
+function batchRows(info: DatasetInfo, batchBytes: number): number {
+  const rowBytes = Math.max(1, rowElements(info.shape ?? []) * info.elementBytes);
+  const chunkRows = info.chunks?.[0] ?? 1;
+  const rows = Math.floor(batchBytes / rowBytes);
+  return Math.max(chunkRows, Math.floor(rows / chunkRows) * chunkRows, 1);
+}
+
+interface Plan extends Disposable {
+  /** undefined: the fallback engine reads it. */
+  storage: H5Storage | undefined;
+  buffer(rows: number): Uint8Array<SharedArrayBuffer>;
+  read(start: number, end: number, target: Uint8Array<SharedArrayBuffer> | undefined): Promise<H5Numbers>;
+  /** What is being read ends soon, with an error. */
+  cancel(): void;
+}
+
+function openPlan(reader: H5Reader, info: DatasetInfo, options: ParallelOptions): Plan {
+  const { signal } = options;
+  const threads = options.threads ?? Math.min(mostThreads, availableParallelism());
+  if (!(Number.isInteger(threads) && threads > 0)) {
+    throw new Hdf5Error("invalid-argument", `${threads} threads, expected at least 1`);
+  }
+  const element = numberType(info);
+  signal?.throwIfAborted();
+  const storage = info.shape === undefined || info.shape.length === 0 ? undefined : reader.storage(info);
+  const rowBytes = rowElements(info.shape ?? []) * info.elementBytes;
+  const fd = storage === undefined ? undefined : open(reader.path);
+  const running = new Set<Int32Array<SharedArrayBuffer>>();
+  let cancelled = false;
+  const cancel = () => {
+    cancelled = true;
+    for (const progress of running) Atomics.store(progress, 1, 1);
+  };
+  signal?.addEventListener("abort", cancel);
+
+  async function run(job: ReadJob): Promise<void> {
+    running.add(job.progress);
+    if (cancelled) Atomics.store(job.progress, 1, 1);
+    const bytes = job.target.length;
+    const wanted =
+      bytes < threadsFromBytes ? 0 : Math.min(threads, job.table.length / (3 + job.shape.length));
+    try {
+      if (wanted === 0) runReadJob(job);
+      else await runInThreads(job, wanted);
+    } finally {
+      running.delete(job.progress);
+    }
+  }
+
+  return {
+    storage,
+    buffer: (rows) => new Uint8Array(new SharedArrayBuffer(rows * rowBytes)),
+    read: async (start, end, target) => {
+      signal?.throwIfAborted();
+      if (storage === undefined || target === undefined) return reader.read(info, start, end) as H5Numbers;
+      const place = target.subarray(0, (end - start) * rowBytes);
+      const swap = info.bigEndian && info.elementBytes > 1;
+      const job = describe(reader, info, storage, start, end, place, swap, fd!);
+      if (job !== undefined) await run(job);
+      signal?.throwIfAborted();
+      return numbers(place, element);
+    },
+    cancel,
+    [Symbol.dispose]: () => {
+      signal?.removeEventListener("abort", cancel);
+      if (fd !== undefined) closeSync(fd);
+    },
+  };
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    throw fromSystemError(error, path, "read");
+  }
+}
+
+async function runInThreads(job: ReadJob, threads: number): Promise<void> {
+  const workers = takeWorkers(threads);
+  const answers = await Promise.allSettled(workers.map((worker) => worker.ask({ kind: "read", job })));
+  giveBack(workers.filter((_, i) => answers[i]!.status === "fulfilled"));
+  for (const answer of answers) {
+    if (answer.status === "rejected") throw answer.reason;
+    if (!answer.value.ok) throw new Hdf5Error(answer.value.tag as Hdf5ErrorTag, answer.value.message);
+  }
+}
+
+/** The job that fills `target`; undefined when that is done already. */
+function describe(
+  reader: H5Reader,
+  info: DatasetInfo,
+  storage: H5Storage,
+  start: number,
+  end: number,
+  target: Uint8Array<SharedArrayBuffer>,
+  swap: boolean,
+  fd: number,
+): ReadJob | undefined {
+  const rowBytes = rowElements(info.shape!) * info.elementBytes;
+  const common = {
+    fd,
+    sizeBytes: reader.sizeBytes,
+    where: `${reader.path}: ${info.path}`,
+    start,
+    end,
+    swap,
+    target,
+    progress: new Int32Array(new SharedArrayBuffer(8)),
+  };
+  switch (storage.kind) {
+    case "none":
+      fill(target, info, swap);
+      return undefined;
+    case "compact":
+      target.set(storage.data.subarray(start * rowBytes, end * rowBytes));
+      if (swap) swapBytes(target, info.elementBytes);
+      return undefined;
+    case "contiguous":
+      return contiguousJob(common, info, storage, rowBytes);
+    case "chunked": {
+      const chunks = storage.chunks(start, end);
+      const chunkShape = info.chunks!;
+      const expected = info.shape!.reduce((product, dim, axis) => {
+        const from = axis === 0 ? Math.floor(start / chunkShape[0]!) : 0;
+        return product * (Math.ceil((axis === 0 ? end : dim) / chunkShape[axis]!) - from);
+      }, 1);
+      // Buffers are used again: what no chunk covers would keep the values of another batch.
+      if (chunks.length < expected) fill(target, info, swap);
+      const width = 3 + info.shape!.length;
+      const table = new Float64Array(new SharedArrayBuffer(chunks.length * width * 8));
+      chunks.forEach(({ address, bytes, filterMask, offset }, i) => {
+        table.set([address, bytes, filterMask, ...offset], i * width);
+      });
+      const chunkBytes = elementCount(chunkShape) * info.elementBytes;
+      const coding = { filters: info.filters, elementBytes: info.elementBytes, chunkBytes };
+      return { ...common, contiguous: false, coding, shape: info.shape!, chunkShape, table };
+    }
+  }
+}
+
+type Common = Omit<ReadJob, "coding" | "contiguous" | "shape" | "chunkShape" | "table">;
+
+/** Contiguous rows as a dataset of one axis, whose chunks are pieces of elements. */
+function contiguousJob(
+  common: Common,
+  info: DatasetInfo,
+  storage: Extract<H5Storage, { kind: "contiguous" }>,
+  rowBytes: number,
+): ReadJob {
+  const size = info.elementBytes;
+  const perRow = rowBytes / size;
+  const [start, end] = [common.start * perRow, common.end * perRow];
+  const piece = Math.min(Math.max(1, Math.floor(pieceBytes / size)), Math.max(1, end - start));
+  if (end * size > storage.bytes) {
+    throw new Hdf5Error(
+      "corrupt",
+      `${common.where}: ${storage.bytes} bytes are stored, rows to ${common.end} need ${end * size}`,
+    );
+  }
+  const count = Math.ceil((end - start) / piece);
+  const table = new Float64Array(new SharedArrayBuffer(count * 4 * 8));
+  for (let i = 0; i < count; i++) {
+    const from = start + i * piece;
+    table.set([storage.address + from * size, (Math.min(end, from + piece) - from) * size, 0, from], i * 4);
+  }
+  const coding = { filters: [], elementBytes: size, chunkBytes: piece * size };
+  return { ...common, start, end, contiguous: true, coding, shape: [end], chunkShape: [piece], table };
+}
+
+function fill(target: Uint8Array, info: DatasetInfo, swap: boolean): void {
+  const one = Uint8Array.from(info.fillValue ?? []);
+  if (swap) swapBytes(one, one.length);
+  fillWith(target, one.length === info.elementBytes ? one : undefined);
+}
+
+function numberType(info: DatasetInfo): Extract<H5Type, { kind: "int" | "float" }> {
+  const { type } = info;
+  if (type.kind === "int" || type.kind === "float") return type;
+  if (type.kind === "enum") return type.base;
+  throw new Hdf5Error("unsupported", `${info.path} holds ${type.kind}s; in parallel only numbers are read`);
+}
+
+function numbers(
+  { buffer, byteOffset, byteLength }: Uint8Array<SharedArrayBuffer>,
+  type: Extract<H5Type, { kind: "int" | "float" }>,
+): H5Numbers {
+  const length = byteLength / type.size;
+  if (type.kind === "float") {
+    if (type.size === 2) return Float32Array.from(new Float16Array(buffer, byteOffset, length));
+    return type.size === 4
+      ? new Float32Array(buffer, byteOffset, length)
+      : new Float64Array(buffer, byteOffset, length);
+  }
+  const arrays = type.signed
+    ? { 1: Int8Array, 2: Int16Array, 4: Int32Array, 8: BigInt64Array }
+    : { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array };
+  const Type = arrays[type.size] as new (buffer: SharedArrayBuffer, at: number, length: number) => H5Numbers;
+  return new Type(buffer, byteOffset, length);
+}
