@@ -1,10 +1,18 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type Json, openZarr, type ZarrReader, type ZarrType, type ZarrValues } from "@cytomesh/zarr";
+import {
+  type Json,
+  openParallel,
+  openZarr,
+  type ParallelReader,
+  type ZarrReader,
+  type ZarrType,
+  type ZarrValues,
+} from "@cytomesh/zarr";
 import { booleanType } from "./dtypes.ts";
 import { AnnDataError } from "./errors.ts";
-import { typed } from "./source.ts";
-import type { ArrayInfo, Attribute, Source, Values, ValueType } from "./storage.ts";
+import { asAnnDataError, typed } from "./source.ts";
+import type { ArrayInfo, Attribute, ParallelOptions, Source, Values, ValueType } from "./storage.ts";
 
 /** What stands at the root of a hierarchy. */
 const markers = ["zarr.json", ".zgroup", ".zmetadata", ".zarray"];
@@ -45,10 +53,10 @@ function startsLikeZip(path: string): boolean {
  * @throws AnnDataError
  */
 export function openZarrSource(path: string, maxBytes: number): Source {
-  return typed(() => zarrSource(openZarr(path, { maxBytes })));
+  return typed(() => zarrSource(openZarr(path, { maxBytes }), maxBytes));
 }
 
-function zarrSource(reader: ZarrReader): Source {
+function zarrSource(reader: ZarrReader, maxBytes: number): Source {
   const node = (where: string) => typed(() => reader.node(where));
   const array = (where: string) => {
     const found = node(where);
@@ -62,6 +70,24 @@ function zarrSource(reader: ZarrReader): Source {
     const found = node(where);
     if (found !== undefined) return found.attributes;
     throw new AnnDataError("not-found", `${reader.path}: ${where} is not there`);
+  };
+  let parallel: { reader: ParallelReader; threads: number | undefined } | undefined;
+  const readParallel = async (
+    info: ArrayInfo,
+    start: number,
+    end: number,
+    { threads, signal }: ParallelOptions,
+  ) => {
+    const { type } = array(info.path);
+    try {
+      if (parallel?.threads !== threads) await parallel?.reader.close();
+      const started = parallel?.threads === threads ? parallel : undefined;
+      const count = threads === undefined ? {} : { threads };
+      parallel = started ?? { reader: openParallel(reader.path, { maxBytes, ...count }), threads };
+      return toHdf5Values(await parallel.reader.read(info.path, start, end, { signal }), type, info.path);
+    } catch (error) {
+      throw asAnnDataError(error);
+    }
   };
   return {
     format: "zarr",
@@ -83,7 +109,11 @@ function zarrSource(reader: ZarrReader): Source {
       return { path, type: toValueType(type), shape, chunks };
     },
     read: (info, start, end) => readRows(reader, info, array(info.path).type, start, end),
-    close: () => typed(() => reader.close()),
+    readParallel,
+    close: () => {
+      void parallel?.reader.close();
+      typed(() => reader.close());
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 export { ZarrError, type ZarrErrorTag } from "./errors.ts";
 export { openStore, openZarr } from "./open.ts";
 export { openZarrAsync } from "./open-async.ts";
+export { openParallel, type ParallelOptions, type ParallelReader } from "./parallel.ts";
 export type * from "./types.ts";
 export type { AppendableArray, ArrayInput } from "./write/array-writer.ts";
 export { createZarr, type WriterOptions, type ZarrWriter } from "./write/writer.ts";

@@ -1,0 +1,159 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { asNumbers } from "./codecs/numbers.ts";
+import { ZarrError, type ZarrErrorTag } from "./errors.ts";
+import { elementBytes } from "./meta/type.ts";
+import { defaultMaxBytes, openZarr } from "./open.ts";
+import type { ReadOptions, ZarrArray, ZarrNumbers, ZarrValues } from "./types.ts";
+
+/** Rows are handed out in parts of about this size, of whole chunks. */
+const partBytes = 8 * 1024 * 1024;
+/** Below this, starting threads costs more than they save. */
+const leastBytes = 16 * 1024 * 1024;
+
+export interface ParallelReader {
+  /**
+   * Rows `start` to `end` of an array, decoded by several threads. Numbers and booleans come over shared memory; other types, and what is
+   * small, are read by the calling thread.
+   *
+   * @throws ZarrError as `ZarrReader.read`, and "cancelled"
+   */
+  read(
+    path: string,
+    start?: number,
+    end?: number,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<ZarrValues>;
+  /** Ends the threads. */
+  close(): Promise<void>;
+}
+
+/** What a thread is told: rows by parts, of which it takes one after the other by counting `next` up. */
+export interface ParallelTask {
+  path: string;
+  start: number;
+  end: number;
+  partRows: number;
+  rowBytes: number;
+  target: SharedArrayBuffer;
+  next: SharedArrayBuffer;
+}
+
+export interface ParallelAnswer {
+  error?: { tag?: ZarrErrorTag; message: string };
+}
+
+export interface ParallelOptions extends ReadOptions {
+  /** Default: one for each core. */
+  threads?: number;
+}
+
+/**
+ * A hierarchy in a folder or zip file, read by threads that are started when first needed and kept until `close`. One read at a time.
+ *
+ * @throws ZarrError as `openZarr`
+ */
+export function openParallel(source: string, options: ParallelOptions = {}): ParallelReader {
+  const maxBytes = options.maxBytes ?? defaultMaxBytes;
+  const reader = openZarr(source, { maxBytes });
+  const threads = options.threads ?? availableParallelism();
+  let workers: Worker[] = [];
+  let before: Promise<unknown> = Promise.resolve();
+
+  const start = (): Worker[] => {
+    while (workers.length < threads) {
+      const worker = new Worker(new URL("./parallel-worker.ts", import.meta.url), {
+        workerData: { source, maxBytes },
+      });
+      worker.unref();
+      workers.push(worker);
+    }
+    return workers;
+  };
+
+  const readNow = async (
+    path: string,
+    from: number | undefined,
+    to: number | undefined,
+    signal?: AbortSignal,
+  ): Promise<ZarrValues> => {
+    const array = reader.node(path);
+    if (array?.kind !== "array" || array.shape.length === 0) return reader.read(path);
+    const [first, last] = [from ?? 0, to ?? array.shape[0]!];
+    const task = taskFor(array, first, last, maxBytes);
+    if (task === undefined || threads < 2) {
+      const rest = array.shape.slice(1);
+      return reader.read(path, { start: [first, ...rest.map(() => 0)], end: [last, ...rest] });
+    }
+    try {
+      await Promise.all(start().map((worker) => run(worker, task, signal)));
+    } catch (error) {
+      // The other threads may still be writing; they are of no more use.
+      await stop();
+      throw error;
+    }
+    return asNumbers(new Uint8Array(task.target), array.type) as ZarrNumbers;
+  };
+
+  const stop = async (): Promise<void> => {
+    const ended = workers;
+    workers = [];
+    await Promise.all(ended.map((worker) => worker.terminate()));
+  };
+
+  return {
+    read(path, from, to, { signal } = {}) {
+      const result = before.then(() => readNow(path, from, to, signal));
+      before = result.catch(() => {});
+      return result;
+    },
+    async close() {
+      await stop();
+      reader.close();
+    },
+  };
+}
+
+/** undefined where threads do not pay or cannot help; the calling thread then says what is wrong, too. */
+function taskFor(array: ZarrArray, start: number, end: number, maxBytes: number): ParallelTask | undefined {
+  const { type, shape, chunks, path } = array;
+  const plain = type.kind === "int" || type.kind === "bool" || (type.kind === "float" && type.size > 2);
+  const rowBytes = shape.slice(1).reduce((product, side) => product * side, elementBytes(type) ?? 0);
+  const bytes = (end - start) * rowBytes;
+  const valid = Number.isInteger(start) && Number.isInteger(end) && start >= 0 && end <= shape[0]!;
+  if (!plain || !valid || !(bytes >= leastBytes) || bytes > maxBytes) return undefined;
+  const chunkRows = chunks[0]!;
+  const partRows = Math.max(1, Math.round(partBytes / (chunkRows * rowBytes))) * chunkRows;
+  return {
+    path,
+    start,
+    end,
+    partRows,
+    rowBytes,
+    target: new SharedArrayBuffer(bytes),
+    next: new SharedArrayBuffer(4),
+  };
+}
+
+function run(worker: Worker, task: ParallelTask, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: unknown): void => {
+      worker.off("message", onMessage).off("error", onError).off("exit", onExit).unref();
+      signal?.removeEventListener("abort", onAbort);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const onMessage = ({ error }: ParallelAnswer): void =>
+      settle(error && new ZarrError(error.tag ?? "corrupt", error.message));
+    const onError = (error: unknown): void => settle(error);
+    const onExit = (code: number): void =>
+      settle(new ZarrError("corrupt", `a reading thread ended with ${code}`));
+    const onAbort = (): void =>
+      settle(new ZarrError("cancelled", "reading was cancelled", { cause: signal?.reason }));
+    worker.ref();
+    worker.on("message", onMessage).on("error", onError).on("exit", onExit);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    else worker.postMessage(task);
+  });
+}
