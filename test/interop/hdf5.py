@@ -139,6 +139,22 @@ def indexes(file):
         file.create_dataset(f"five{mark}", data=rng.integers(0, 9, (3, 4, 5, 2, 3)).astype("u1"), chunks=(2, 3, 2, 2, 2), **how)
 
 
+def tiny(file):
+    """A little of everything that has an index or a heap, small enough to be damaged thousands of times."""
+    for mark, how in (("", {}), ("-gz", {"compression": "gzip", "shuffle": True})):
+        data = np.arange(120, dtype="i2")
+        file.create_dataset(f"fixed{mark}", data=data, chunks=(7,), **how)
+        file.create_dataset(f"extensible{mark}", data=data, chunks=(3,), maxshape=(None,), **how)
+        plane = data.reshape(10, 12)
+        file.create_dataset(f"b-tree{mark}", data=plane, chunks=(3, 5), maxshape=(None, None), **how)
+    for i in range(12):
+        file["fixed"].attrs[f"a{i}"] = i
+        file[f"group/d{i}"] = i
+    file["group"].attrs["long"] = "x" * 5000
+    file["group"].attrs.update({f"a{i}": np.arange(i) for i in range(12)})
+    file["strings"] = ["a", "bc", "def"]
+
+
 def early(file):
     """Implicit index: allocated at once, no filters."""
     for name, shape, maxshape in (("implicit", (100,), None), ("implicit-larger", (30, 20), (50, 40))):
@@ -344,7 +360,7 @@ def special(folder):
 
 def main():
     folder = Path(sys.argv[1])
-    everything = [layouts, indexes, early, edges, filters, types, groups, links]
+    everything = [layouts, indexes, tiny, early, edges, filters, types, groups, links]
     versions = {
         "earliest": everything,
         "latest": everything,

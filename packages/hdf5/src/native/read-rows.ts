@@ -11,6 +11,8 @@ const stripBytes = 1024 * 1024;
 /** Chunks may be this much larger than the data they hold before they are taken for an attack. */
 const maxPadding = 16;
 const freePaddingBytes = 256 * 1024 * 1024;
+/** Filters may make a chunk larger, but not much more than twice. */
+const freeChunkBytes = 64 * 1024;
 
 /** A box of elements: `start` to `end` along each axis. */
 export interface Box {
@@ -127,33 +129,45 @@ function readChunks(
       product * (Math.ceil(box.end[axis]! / grid.chunks[axis]!) - Math.floor(start / grid.chunks[axis]!)),
     1,
   );
-  let found = 0;
-  const touching: number[] = [];
-  for (let i = from; i < to; i++) {
-    const offset = chunkOffset(grid, table.numbers[i]!);
+  const touching: { entry: number; offset: number[] }[] = [];
+  for (let entry = from; entry < to; entry++) {
+    const offset = chunkOffset(grid, table.numbers[entry]!);
     const inside = offset.every(
       (at, axis) => at < box.end[axis]! && at + grid.chunks[axis]! > box.start[axis]!,
     );
-    if (!inside) continue;
-    found++;
-    touching.push(i);
+    if (inside) touching.push({ entry, offset });
   }
-  if (found < chunksInBox) fillAll(stored, out);
+  if (touching.length < chunksInBox) fillAll(stored, out);
   const coding = { filters: info.filters, elementBytes: type.size, chunkBytes };
-  for (const i of touching) {
-    const number = table.numbers[i]!;
-    const offset = chunkOffset(grid, number);
-    const whole = offset.every(
-      (at, axis) =>
-        at >= box.start[axis]! && Math.min(at + grid.chunks[axis]!, info.shape![axis]!) <= box.end[axis]!,
-    );
+  const inOneRun = grid.chunks.every(
+    (size, axis) => axis === 0 || (size === info.shape![axis] && size === box.end[axis]! - box.start[axis]!),
+  );
+  for (const { entry, offset } of touching) {
+    const where = `${info.path}, chunk at [${offset}]`;
+    const bytes = table.bytes[entry]!;
+    const address = table.addresses[entry]!;
+    if (inOneRun && isPlain(info.filters.length, table.masks[entry]!) && bytes === chunkBytes) {
+      // Nothing to undo: only the wanted rows, straight to where they belong.
+      const rowBytes = chunkBytes / chunkRows;
+      const low = Math.max(offset[0]!, box.start[0]!);
+      const high = Math.min(offset[0]! + chunkRows, box.end[0]!);
+      const into = out.subarray((low - box.start[0]!) * rowBytes, (high - box.start[0]!) * rowBytes);
+      file.readInto(into, address + (low - offset[0]!) * rowBytes, where);
+      continue;
+    }
+    const number = table.numbers[entry]!;
     let chunk = cache.get(stored, number);
     if (chunk === undefined) {
-      const where = `${info.path}, chunk at [${offset}]`;
-      const bytes = table.bytes[i]!;
-      file.readInto(chunkInput(bytes, coding), table.addresses[i]!, where);
-      chunk = decodeInput(bytes, coding, table.masks[i]!, where);
+      if (bytes > 2 * chunkBytes + freeChunkBytes) {
+        throw new Hdf5Error("corrupt", `${where}: ${bytes} bytes are stored for ${chunkBytes} bytes of data`);
+      }
+      file.readInto(chunkInput(bytes, coding), address, where);
+      chunk = decodeInput(bytes, coding, table.masks[entry]!, where);
       // A chunk that is used up will hardly be asked for again; the ones at the ends of a range will.
+      const whole = offset.every(
+        (at, axis) =>
+          at >= box.start[axis]! && Math.min(at + grid.chunks[axis]!, info.shape![axis]!) <= box.end[axis]!,
+      );
       if (!whole) {
         chunk = chunk.slice();
         cache.set(stored, number, chunk);
@@ -161,6 +175,12 @@ function readChunks(
     }
     copyChunk(chunk, offset, grid.chunks, box, type.size, out);
   }
+}
+
+/** Stored without any filter: there is none, or the chunk left all of them out. */
+function isPlain(filters: number, mask: number): boolean {
+  const all = 2 ** filters - 1;
+  return filters === 0 || (mask & all) >>> 0 === all;
 }
 
 /** Chunks that are mostly padding would make a small dataset cost much. */
