@@ -81,7 +81,10 @@ function folder(root: string, primary: string | undefined): ModelFiles {
     sha256: primary === undefined ? undefined : sha256Of(readFileSync(pathOf(primary))),
     names: () => names,
     has: (name) => known.has(name),
-    read: (name) => readFileSync(pathOf(name)),
+    read: (name) => {
+      const { buffer, byteOffset, byteLength } = readFileSync(pathOf(name));
+      return new Uint8Array(buffer, byteOffset, byteLength);
+    },
     withPath: (name, use) => use(pathOf(name)),
     close: () => {},
   };

@@ -62,7 +62,7 @@ function constantOf(node: Uint8Array): NamedTensor[] {
       {
         name,
         shape,
-        data: new Float32Array(length).fill(new Float32Array(bytes.slice().buffer)[0] as number),
+        data: new Float32Array(length).fill(new Float32Array(new Uint8Array(bytes).buffer)[0] as number),
       },
     ];
   return [{ name, shape, data: decodeFloats(name, stored, shape, bytes) }];

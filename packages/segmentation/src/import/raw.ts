@@ -12,7 +12,7 @@ export function readRaw(manifest: unknown, weights: Uint8Array): WeightLayer[] {
   const { tensors } = manifest as { tensors?: unknown };
   if (typeof tensors !== "object" || tensors === null) throw invalid("expected tensors in the manifest");
   const entries = Object.entries(tensors as Record<string, { offset?: unknown; shape?: unknown } | null>);
-  const values = weights.slice(0, weights.length - (weights.length % 4));
+  const values = new Uint8Array(weights.subarray(0, weights.length - (weights.length % 4)));
   const floats = new Float32Array(values.buffer, 0, values.length / 4);
   const named = entries.map(([name, entry]): NamedTensor & { offset: number } => {
     const { offset, shape } = entry ?? {};

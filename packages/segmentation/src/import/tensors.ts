@@ -27,7 +27,8 @@ export function decodeFloats(
       "invalid_model",
       `expected ${length} × ${type} for ${name} of ${shape.join(" × ")}, found ${bytes.length} bytes`,
     );
-  const { buffer } = bytes.slice();
+  // A copy, aligned; a Buffer's own slice would be a view.
+  const { buffer } = new Uint8Array(bytes);
   switch (type) {
     case "float16":
       return Float32Array.from(new Float16Array(buffer));

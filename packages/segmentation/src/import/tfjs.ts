@@ -67,7 +67,7 @@ function valuesOf(entry: WeightEntry, stored: string, content: Uint8Array): Floa
   const { scale, min } = entry.quantization ?? {};
   if (typeof scale !== "number" || typeof min !== "number" || (stored !== "uint8" && stored !== "uint16"))
     throw invalid(`${entry.name.slice(0, 80)} is quantised in a way that is not known`);
-  const levels = stored === "uint8" ? content : new Uint16Array(content.slice().buffer);
+  const levels = stored === "uint8" ? content : new Uint16Array(new Uint8Array(content).buffer);
   return Float32Array.from(levels, (level) => level * scale + min);
 }
 

@@ -170,6 +170,7 @@ export function inferConfig(layers: readonly WeightLayer[]): StarDistConfig {
     );
   const [h, w, channelsIn, filterBase] = start as [number, number, number, number];
   const batchNorm = layers.some((layer) => layer.norm !== undefined);
+  const likely = namedSize(convs);
   let failure: unknown;
   for (let depth = 1; depth <= 5; depth++)
     for (let convPerDepth = 1; convPerDepth <= 4; convPerDepth++)
@@ -191,13 +192,25 @@ export function inferConfig(layers: readonly WeightLayer[]): StarDistConfig {
             assignLayers(config, layers);
             return config;
           } catch (error) {
-            // The usual network says best what is wrong.
-            if (depth === 3 && convPerDepth === 2 && step === 2) failure ??= error;
+            // The network that the names speak of says best what is wrong.
+            if (depth === likely.depth && convPerDepth === likely.convPerDepth && step === 2)
+              failure ??= error;
           }
         }
   throw invalid(
-    `the weights are of no StarDist 2D network that can be told by its layers; give its config.json (as the usual network: ${(failure as Error).message})`,
+    `the weights are of no StarDist 2D network that can be told by its layers; give its config.json (${(failure as Error).message})`,
   );
+}
+
+/** Depth and convolutions per level as the names have them; those of the usual network when they say nothing. */
+function namedSize(convs: readonly WeightLayer[]): { depth: number; convPerDepth: number } {
+  const found = convs.flatMap((layer) => /down_level_(\d)_no_(\d)$/.exec(layer.name) ?? []);
+  const largest = (offset: number) =>
+    found.reduce((max, text, i) => (i % 3 === offset ? Math.max(max, Number(text) + 1) : max), 0);
+  return {
+    depth: Math.min(5, largest(1)) || usualConfig.depth,
+    convPerDepth: Math.min(4, largest(2)) || usualConfig.convPerDepth,
+  };
 }
 
 function list(names: readonly string[]): string {
