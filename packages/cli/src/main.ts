@@ -5,6 +5,7 @@ import { annotate } from "./commands/annotate.ts";
 import { demo } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
 import { files } from "./commands/files.ts";
+import { imaging } from "./commands/imaging.ts";
 import { job } from "./commands/jobs.ts";
 import { look } from "./commands/look.ts";
 import { ontology } from "./commands/ontology.ts";
@@ -13,7 +14,18 @@ import { up } from "./commands/up.ts";
 import { CliError } from "./errors.ts";
 import { printableLines } from "./terminal/text.ts";
 
-const commands: readonly Command[] = [up, demo, doctor, ...steps, annotate, job, ...look, ...files, ontology];
+const commands: readonly Command[] = [
+  up,
+  demo,
+  doctor,
+  ...steps,
+  annotate,
+  job,
+  ...look,
+  ...files,
+  ontology,
+  imaging,
+];
 
 function overview(): string {
   const width = Math.max(...commands.map((command) => command.name.length)) + 2;

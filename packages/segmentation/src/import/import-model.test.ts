@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { openZip } from "@cytomesh/zarr";
 import fc from "fast-check";
 import { type StarDistConfig, usualConfig } from "../stardist/config.ts";
 import { assignLayers, type WeightLayer } from "../stardist/layers.ts";
@@ -101,6 +102,24 @@ for (const [form, write] of Object.entries(forms))
     assert.equal(again.format, "cytomesh");
     assert.deepEqual(again.onnx, onnx);
   });
+
+test("what StarDist and TensorFlow wrote predicts as they predict", async (t) => {
+  const fixtures = join(import.meta.dirname, "..", "testing", "fixtures");
+  const archive = openZip(join(fixtures, "tiny.zip"));
+  t.after(() => archive.close());
+  const want = new Float32Array(new Uint8Array(readFileSync(join(fixtures, "tiny.f32"))).buffer);
+  const folder = workspace(t);
+  for (const name of archive.names()) writeFile(folder, name, archive.read(name)!);
+  for (const form of ["saved", "keras"]) {
+    const { onnx, model } = await importModel(join(folder, form));
+    const got = await predictionOf(onnx, model.config);
+    assert.equal(got.length, want.length);
+    assert.ok(
+      got.every((value, i) => Math.abs(value - want[i]!) < 1e-5),
+      form,
+    );
+  }
+});
 
 test("batch normalisation is folded in, with Keras and with TensorFlow", async (t) => {
   const normed = { ...config, batchNorm: true, convPerDepth: 3 };
