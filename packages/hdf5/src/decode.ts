@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { Hdf5Error } from "./errors.ts";
+import { halfToNumber } from "./float16.ts";
 import type { H5Numbers, H5Type, H5Values } from "./types.ts";
 import { memoryBytes } from "./wasm-type.ts";
 
@@ -54,16 +55,6 @@ function floatArray(bytes: Uint8Array<ArrayBuffer>, size: 2 | 4 | 8): H5Numbers 
   return Float32Array.from(new Uint16Array(bytes.buffer), halfToNumber);
 }
 
-/** IEEE 754 binary16. Float16Array exists from Node 24 on only. */
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 function pointed(bytes: Uint8Array<ArrayBuffer>, heap: Uint8Array, where: string): string[] {
   const memory = Buffer.from(heap.buffer, heap.byteOffset, heap.byteLength);
   return Array.from(new Uint32Array(bytes.buffer), (at, i) => {
@@ -85,7 +76,7 @@ function fixed(bytes: Uint8Array<ArrayBuffer>, size: number, where: string): str
   });
 }
 
-export function utf8Text(memory: Buffer, start: number, end: number, where: string, i: number): string {
+function utf8Text(memory: Buffer, start: number, end: number, where: string, i: number): string {
   if (!isUtf8(memory.subarray(start, end))) {
     const hex = memory.subarray(start, Math.min(end, start + 16)).toString("hex");
     throw new Hdf5Error(

@@ -3,8 +3,8 @@ import { Hdf5Error } from "./errors.ts";
 
 export const filterIds = { deflate: 1, shuffle: 2, fletcher32: 3, lzf: 32000, zstd: 32015 } as const;
 
-/** What the HDF5 in h5wasm decodes by itself: deflate, shuffle, fletcher32, nbit, scale-offset. */
-const builtIn = new Set([1, 2, 3, 5, 6]);
+/** What the HDF5 in h5wasm decodes: deflate, shuffle, fletcher32, nbit, scale-offset. */
+const inFallback = new Set([1, 2, 3, 5, 6]);
 const names: Record<number, string> = {
   4: "SZIP",
   305: "LZO",
@@ -16,20 +16,32 @@ const names: Record<number, string> = {
   32026: "Blosc2",
 };
 
-/** "native": h5wasm reads it; "raw": chunks are decoded here. Throws "unsupported", naming filter, dataset and way out. */
+/**
+ * Who decodes chunks with these filters: the codecs here, or the fallback.
+ *
+ * @throws Hdf5Error "unsupported", naming filter, dataset and way out
+ */
 export function filterRoute(
   filters: readonly { id: number; name: string }[],
   where: string,
-): "native" | "raw" {
-  const foreign = filters.filter((filter) => !builtIn.has(filter.id));
-  if (foreign.length === 0) return "native";
-  const own = filters.every((filter) => canDecode(filter.id));
-  if (own) return "raw";
-  const bad = filters.find((filter) => !canDecode(filter.id) && !builtIn.has(filter.id)) ?? foreign[0]!;
-  const name = names[bad.id] ?? (bad.name || "unknown");
-  throw new Hdf5Error(
+): "here" | "fallback" {
+  const foreign = filters.find(({ id }) => !canDecode(id));
+  if (foreign === undefined) return "here";
+  if (filters.every(({ id }) => inFallback.has(id))) return "fallback";
+  const bad = filters.find(({ id }) => !canDecode(id) && !inFallback.has(id)) ?? foreign;
+  throw unsupportedFilter(bad, where);
+}
+
+/** @throws Hdf5Error "unsupported" unless the HDF5 in h5wasm decodes all of them */
+export function checkFallbackFilters(filters: readonly { id: number; name: string }[], where: string): void {
+  const bad = filters.find(({ id }) => !inFallback.has(id));
+  if (bad !== undefined) throw unsupportedFilter(bad, where);
+}
+
+function unsupportedFilter({ id, name }: { id: number; name: string }, where: string): Hdf5Error {
+  return new Hdf5Error(
     "unsupported",
-    `${where} is compressed with the filter ${name} (id ${bad.id}), which is not supported; ` +
+    `${where} is compressed with the filter ${names[id] ?? (name || "unknown")} (id ${id}), which is not supported; ` +
       `save the file again with gzip, for example adata.write_h5ad(path, compression="gzip")`,
   );
 }

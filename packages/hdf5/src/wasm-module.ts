@@ -59,7 +59,6 @@ interface WasmStream {
 
 interface WasmFs {
   open(path: string, flags: number | string, mode?: number): WasmStream;
-  read(stream: WasmStream, buffer: Uint8Array, offset: number, length: number, position?: number): number;
   close(stream: WasmStream): void;
   write(stream: WasmStream, buffer: Uint8Array, offset: number, length: number, position?: number): number;
   ErrnoError: new (errno: number) => Error;
@@ -76,9 +75,6 @@ export interface Sandbox {
   log: string;
   /** Set when HDF5 failed or trapped: the heap is not trusted with another file. */
   tainted: boolean;
-  /** The last bytes read from the file; filled only while `captureReads` is set. */
-  captureReads: boolean;
-  lastRead: Uint8Array | undefined;
   /** File descriptors that HDF5 holds: a trap leaves them open. */
   readonly descriptors: Set<number>;
 }
@@ -102,8 +98,6 @@ export async function takeSandbox(): Promise<Sandbox> {
 /** Hands a sandbox back; it is reused only if nothing ever went wrong in it. */
 export function returnSandbox(sandbox: Sandbox): void {
   sandbox.allowedPath = undefined;
-  sandbox.captureReads = false;
-  sandbox.lastRead = undefined;
   sandbox.log = "";
   for (const descriptor of sandbox.descriptors) closeSync(descriptor);
   if (sandbox.descriptors.size > 0) sandbox.tainted = true;
@@ -131,8 +125,6 @@ async function createSandbox(): Promise<Sandbox> {
     refusedPath: undefined,
     log: "",
     tainted: false,
-    captureReads: false,
-    lastRead: undefined,
     descriptors: new Set(),
   };
   logged.text = (line) => appendLog(sandbox, `${line}\n`);
@@ -143,7 +135,7 @@ async function createSandbox(): Promise<Sandbox> {
 /** Puts the module's file system calls behind the sandbox's rules. */
 function fence(sandbox: Sandbox): void {
   const fs = sandbox.hdf5.FS;
-  const { open, read, write, close } = fs;
+  const { open, write, close } = fs;
   fs.open = (path, flags, mode) => {
     if (sandbox.allowedPath === undefined || resolve(path) !== sandbox.allowedPath) {
       // HDF5 also looks for filter plugins in a folder; that is no fault of the file.
@@ -157,13 +149,6 @@ function fence(sandbox: Sandbox): void {
   fs.close = (stream) => {
     sandbox.descriptors.delete(stream.nfd);
     close(stream);
-  };
-  fs.read = (stream, buffer, offset, length, position) => {
-    const count = read(stream, buffer, offset, length, position);
-    if (sandbox.captureReads) {
-      sandbox.lastRead = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, count).slice();
-    }
-    return count;
   };
   fs.write = (stream, buffer, offset, length, position) => {
     if (stream.nfd > 2) return write(stream, buffer, offset, length, position);

@@ -2,9 +2,8 @@ import { resolve } from "node:path";
 import { blockRows, checkDeclaredSize, elementCount, joinValues, rowElements } from "./blocks.ts";
 import { decodeElements, noValues } from "./decode.ts";
 import { Hdf5Error } from "./errors.ts";
-import { filterRoute } from "./filters.ts";
+import { checkFallbackFilters } from "./filters.ts";
 import { resolveLinks, splitPath } from "./links.ts";
-import { readRawRows } from "./raw-chunks.ts";
 import { checkSuperblock } from "./superblock.ts";
 import type { DatasetInfo, H5Attribute, H5Kind, H5Numbers, H5Reader, H5Type, H5Values } from "./types.ts";
 import {
@@ -29,22 +28,17 @@ const kinds: Record<number, H5Kind> = { 0: "group", 1: "dataset", 2: "datatype" 
  * @throws Hdf5Error
  */
 export async function openWasm(path: string, maxBytes: number): Promise<H5Reader> {
-  const { sizeBytes, base } = checkSuperblock(path);
+  const { sizeBytes } = checkSuperblock(path);
   const sandbox = await takeSandbox();
   try {
-    return openIn(sandbox, path, { sizeBytes, base }, maxBytes);
+    return openIn(sandbox, path, sizeBytes, maxBytes);
   } catch (error) {
     returnSandbox(sandbox);
     throw error;
   }
 }
 
-function openIn(
-  sandbox: Sandbox,
-  path: string,
-  { sizeBytes, base }: { sizeBytes: number; base: number },
-  maxBytes: number,
-): H5Reader {
+function openIn(sandbox: Sandbox, path: string, sizeBytes: number, maxBytes: number): H5Reader {
   const absolute = resolve(path);
   sandbox.allowedPath = absolute;
   const links = new Map<string, string | undefined>();
@@ -113,8 +107,8 @@ function openIn(
     }
     checkLimit(info, end - start, maxBytes);
     if (elementCount([end - start, ...info.shape.slice(1)]) === 0) return noValues(info.type, where);
-    const route = filterRoute(info.filters, where);
-    return run(where, (_, id) => readBlocks(sandbox, id, base, info, start, end, route));
+    checkFallbackFilters(info.filters, where);
+    return run(where, (_, id) => readBlocks(sandbox, id, info, start, end));
   }
 
   const reader: H5Reader = {
@@ -221,43 +215,18 @@ function checkLimit(info: DatasetInfo, rows: number, maxBytes: number): void {
   }
 }
 
-function readBlocks(
-  sandbox: Sandbox,
-  file: bigint,
-  base: number,
-  info: DatasetInfo,
-  start: number,
-  end: number,
-  route: "native" | "raw",
-): H5Values {
-  const strings = hasPointers(info.type);
-  // A raw chunk of strings must be read alone: each is either wholly compressed or wholly plain.
-  const rawStep = strings ? (info.chunks?.[0] ?? 1) : blockRows(info);
-  const nativeStep = strings ? Math.min(stringsPerBlock, blockRows(info)) : blockRows(info);
-  const step = route === "raw" ? rawStep : nativeStep;
+function readBlocks(sandbox: Sandbox, file: bigint, info: DatasetInfo, start: number, end: number): H5Values {
+  const step = hasPointers(info.type) ? Math.min(stringsPerBlock, blockRows(info)) : blockRows(info);
   const parts: H5Values[] = [];
   for (let from = start; from < end; ) {
     const to = Math.min(end, (Math.floor(from / step) + 1) * step);
-    const plain = route === "native" || (strings && canReadNative(sandbox, file, info, from, to));
-    parts.push(
-      plain ? readNative(sandbox, file, info, from, to) : readRawRows(sandbox, file, base, info, from, to),
-    );
+    parts.push(readBlock(sandbox, file, info, from, to));
     from = to;
   }
   return joinValues(parts);
 }
 
-function canReadNative(sandbox: Sandbox, file: bigint, info: DatasetInfo, from: number, to: number): boolean {
-  try {
-    readNative(sandbox, file, info, from, to);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && error.name === "RuntimeError") throw error;
-    return false;
-  }
-}
-
-function readNative(sandbox: Sandbox, file: bigint, info: DatasetInfo, from: number, to: number): H5Values {
+function readBlock(sandbox: Sandbox, file: bigint, info: DatasetInfo, from: number, to: number): H5Values {
   const { hdf5 } = sandbox;
   const shape = info.shape!;
   const size = memoryBytes(info.type);

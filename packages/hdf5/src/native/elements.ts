@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { Hdf5Error } from "../errors.ts";
+import { halfToNumber } from "../float16.ts";
 import type { H5Numbers, H5Sequences, H5Values } from "../types.ts";
 import type { ReadGlobal } from "./global-heap.ts";
 import type { StoredType } from "./stored-type.ts";
@@ -76,16 +77,6 @@ function swap(buffer: ArrayBuffer, size: number): void {
   if (size === 2) bytes.swap16();
   else if (size === 4) bytes.swap32();
   else bytes.swap64();
-}
-
-/** IEEE 754 binary16. Float16Array exists from Node 24 on only. */
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 function fixedStrings(

@@ -3,6 +3,7 @@ import { Hdf5Error } from "../errors.ts";
 import { filterRoute } from "../filters.ts";
 import type { H5Filter } from "../types.ts";
 import { visitRecords } from "./b-tree-2.ts";
+import { BeyondNative } from "./beyond-native.ts";
 import { bytesToHold, type Cursor } from "./cursor.ts";
 import { type FileBytes, verify } from "./file-bytes.ts";
 import { bodyCursor, readFilters } from "./messages.ts";
@@ -154,7 +155,9 @@ function readHeader(file: FileBytes, address: number): Heap {
       `${head.what}: blocks of ${startBytes} to ${maxDirectBytes} bytes, ${width} a row, ids of ${idBytes} bytes`,
     );
   }
-  if (filters.length > 0) filterRoute(filters, head.what);
+  if (filterRoute(filters, head.what) === "fallback") {
+    throw new BeyondNative(`${head.what}: filter ${filters.map(({ id }) => id)} is not decoded here`);
+  }
   return {
     what: head.what,
     idBytes,

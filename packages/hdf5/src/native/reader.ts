@@ -283,15 +283,12 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
   };
 }
 
-function checkFilters(stored: StoredDataset): void {
-  if (stored.info.filters.length === 0) return;
-  const route = filterRoute(stored.info.filters, stored.info.path);
-  const foreign = stored.info.filters.find(({ id }) => id === 5 || id === 6);
-  if (route === "native" && foreign !== undefined) {
-    throw new BeyondNative(
-      `${stored.info.path}: filter ${foreign.id} (${foreign.name || "unnamed"}) is not decoded here`,
-    );
-  }
+function checkFilters({ info: { filters, path } }: StoredDataset): void {
+  if (filterRoute(filters, path) === "here") return;
+  const foreign = filters.find(({ id }) => id === 5 || id === 6);
+  throw new BeyondNative(
+    `${path}: filter ${foreign?.id} (${foreign?.name || "unnamed"}) is not decoded here`,
+  );
 }
 
 function kindOf(messages: readonly Message[]): H5Kind | undefined {
