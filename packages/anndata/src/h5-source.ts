@@ -1,5 +1,5 @@
-import { openH5 } from "@cytomesh/hdf5";
-import { typed } from "./source.ts";
+import { openH5, readParallel } from "@cytomesh/hdf5";
+import { asAnnDataError, typed } from "./source.ts";
 import type { Source } from "./storage.ts";
 
 /**
@@ -19,6 +19,13 @@ export async function openH5Source(path: string, maxBytes: number): Promise<Sour
     attribute: (where, name) => typed(() => reader.attribute(where, name)),
     dataset: (where) => typed(() => reader.dataset(where)),
     read: (info, start, end) => typed(() => reader.read(reader.dataset(info.path), start, end)),
+    readParallel: async (info, start, end, options) => {
+      try {
+        return await readParallel(reader, info.path, { ...options, start, end });
+      } catch (error) {
+        throw asAnnDataError(error);
+      }
+    },
     close: () => typed(() => reader.close()),
   };
 }

@@ -89,4 +89,6 @@ export interface SinkOptions {
   compression?: "gzip" | "none";
   /** Deflate level 1–9, default 1 (with byte shuffle). */
   level?: number;
+  /** Threads that compress, default one per core and at most 4. The bytes are the same for any number. */
+  threads?: number;
 }

@@ -137,6 +137,29 @@ test("the same batches give the same bytes in every layout", async () => {
   }
 });
 
+test("a data frame may have more than 4,000 columns", async () => {
+  const columns = Object.fromEntries(
+    Array.from({ length: 5_000 }, (_, i) => [
+      `column ${i}`,
+      { kind: "number" as const, dtype: "int32" as const, values: Int32Array.of(i) },
+    ]),
+  );
+  await writeH5ad(path, { obs: { index: ["a"], columns }, var: frame("g", 0) });
+  const { obs } = await opened(path);
+  assert.equal(obs.columnNames.length, 5_000);
+  assert.deepEqual(obs.column("column 4999"), columns["column 4999"]);
+});
+
+test("a whole matrix in one call is that of its rows, in every layout", async () => {
+  for (const xFormat of ["csr", "csc", "dense"] as const) {
+    await writeH5ad(path, { x, obs: frame("c", 40), var: frame("g", 9) }, { xFormat });
+    const file = await opened(path);
+    assert.deepEqual(dense(await file.x!.toCsr({ threads: 2 })), cells);
+    const small = await opened(path, { maxBytes: 64 });
+    await assert.rejects(small.x!.toCsr(), { tag: "too-large" });
+  }
+});
+
 test("a stream that fails leaves nothing", async () => {
   const target = folder.path("failed.h5ad");
   async function* broken() {
