@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -9,10 +10,17 @@ import { promisify } from "node:util";
 import { ConversionRecipe } from "@cytomesh/contracts/jobs/v1/imaging";
 import { createObjectStore, toUri } from "@cytomesh/object-store";
 import { createTaskPool } from "@cytomesh/service-kit";
+import { openImage } from "../../packages/microscopy/src/index.ts";
+import { createStarDistSegmenter } from "../../packages/segmentation/src/index.ts";
+import { type StarDistConfig, usualConfig } from "../../packages/segmentation/src/stardist/config.ts";
+import { assignLayers, type WeightLayer } from "../../packages/segmentation/src/stardist/layers.ts";
+import { configJson, modelKeys, modelKind } from "../../packages/segmentation/src/stardist/model.ts";
+import { buildStarDistOnnx } from "../../packages/segmentation/src/stardist/network.ts";
 import { convertFieldsHandler } from "../../services/imaging/src/services/convert/convert-job.ts";
 import type { ImagingDeps } from "../../services/imaging/src/services/deps.ts";
 import { formatMetadataHandler } from "../../services/imaging/src/services/metadata/format-job.ts";
 import { attempt } from "../../services/imaging/src/testing/run-job.ts";
+import { tiffOf } from "../../services/imaging/src/testing/tiff.ts";
 
 // The conversions against a Python reference written from their rules. Needs a Python with OpenCV, named by CYTOMESH_PYTHON.
 const python = process.env.CYTOMESH_PYTHON;
@@ -100,6 +108,91 @@ for (const minAreaPx of [2_500, 150])
     assert.ok(report.opencell_csv, "metadata.csv of OpenCell to the byte");
     assert.ok(report.allencell_csv, "metadata.csv of AllenCell to the byte");
   });
+
+/** A network made by hand that finds a disc of 30 px wherever the field is bright. */
+function discModel(): Uint8Array {
+  const config: StarDistConfig = {
+    ...usualConfig,
+    grid: [1, 1],
+    depth: 1,
+    convPerDepth: 1,
+    filterBase: 1,
+    convAfterUnet: 0,
+  };
+  const tensor = (shape: number[], data: number[]) => ({ shape, data: Float32Array.from(data) });
+  const through = (channels: number) =>
+    Array.from({ length: 9 * channels }, (_, i) =>
+      i >= 4 * channels && i < 5 * channels && i % channels === channels - 1 ? 1 : 0,
+    );
+  const layers: WeightLayer[] = [
+    {
+      name: "down_level_0_no_0",
+      kernel: tensor([3, 3, 1, 1], new Array(9).fill(1 / 9)),
+      bias: tensor([1], [0]),
+    },
+    { name: "middle_1", kernel: tensor([3, 3, 1, 1], through(1)), bias: tensor([1], [0]) },
+    { name: "up_level_0_no_1", kernel: tensor([3, 3, 2, 1], through(2)), bias: tensor([1], [0]) },
+    { name: "prob", kernel: tensor([1, 1, 1, 1], [12]), bias: tensor([1], [-4]) },
+    {
+      name: "dist",
+      kernel: tensor([1, 1, 1, 32], new Array(32).fill(0)),
+      bias: tensor([32], new Array(32).fill(30)),
+    },
+  ];
+  return buildStarDistOnnx(config, assignLayers(config, layers), {
+    [modelKeys.kind]: modelKind,
+    [modelKeys.config]: JSON.stringify(configJson(config)),
+    [modelKeys.thresholds]: JSON.stringify({ prob: 0.6, nms: 0.01 }),
+    [modelKeys.reach]: "4",
+    [modelKeys.normalization]: "min-max",
+    [modelKeys.sourceSha256]: "00",
+  });
+}
+
+test("with a StarDist model crops and tables are those of the reference around the model's nuclei", async (t) => {
+  const why = await missing();
+  if (why) return t.skip(why);
+  const { dir, inputs, out, convert } = await world(t);
+  await runPython("generate", inputs);
+  const onnx = discModel();
+  const modelSha256 = createHash("sha256").update(onnx).digest("hex");
+  await writeFile(join(dir, "model.onnx"), onnx);
+  // The same model run on its own gives the labels that the reference is told.
+  const segmenter = await createStarDistSegmenter(onnx);
+  const known = new Map<string, number>();
+  for (const name of await readdir(join(inputs, "opencell"))) {
+    await using image = await openImage(join(inputs, "opencell", name));
+    const { data, width, height } = await image.plane();
+    const { labels: found, instances } = await segmenter.segment(data as Uint16Array, width, height);
+    known.set(name, instances.length);
+    await writeFile(
+      join(inputs, "labels", name.replace("_proj", "")),
+      tiffOf([{ width, height, pixels: Uint16Array.from(found) }]),
+    );
+  }
+  await segmenter.close();
+  const segmentation = { modelUri: toUri(join(dir, "model.onnx")), modelSha256 };
+  const outputs = { combinedPng: true, blankLines: true };
+  await convert("opencell", { segmentation, outputs, minAreaPx: 2_000 });
+  await convert("allencell", {});
+  const report = await runPython<CheckReport>("check", inputs, out, "2000");
+  assert.ok(report.crops > 10, `${report.crops} crops of ${[...known.values()].join(", ")} nuclei`);
+  assert.equal(report.opencell_plain, 0);
+  assert.ok(report.opencell_csv);
+  const [header, row] = (await readFile(join(out, "opencell", "crops.csv"), "utf8")).split("\n");
+  const one = new Map(header!.split(",").map((column, i) => [column, row!.split(",")[i]]));
+  assert.equal(one.get("segmentation"), "stardist");
+  assert.equal(one.get("model_sha256"), modelSha256);
+  assert.ok(Number(one.get("probability")) > 0.6);
+  assert.equal(one.get("polygon")!.split(" ").length, 64);
+  await assert.rejects(
+    convert("opencell", {
+      segmentation: { ...segmentation, modelSha256: "0".repeat(64) },
+      outputUri: toUri(join(dir, "other")),
+    }),
+    { tag: "wrong-model", message: /expected a model with the SHA-256 0000/ },
+  );
+});
 
 test("the 19-column tables are those of pandas, to the byte, with the published annotations", async (t) => {
   const why = await missing();

@@ -3,6 +3,7 @@ import type { Client } from "@connectrpc/connect";
 import { MeshService } from "@cytomesh/contracts/api/v1/mesh_service";
 import { CatalogService } from "@cytomesh/contracts/catalog/v1/catalog_service";
 import { ExtractService } from "@cytomesh/contracts/extract/v1/extract_service";
+import { ImagingService } from "@cytomesh/contracts/imaging/v1/imaging_service";
 import { InferenceService } from "@cytomesh/contracts/inference/v1/inference_service";
 import { IngestService } from "@cytomesh/contracts/ingest/v1/ingest_service";
 import { JobService } from "@cytomesh/contracts/jobs/v1/job_service";
@@ -15,6 +16,7 @@ export interface MeshClient {
   readonly catalog: Client<typeof CatalogService>;
   readonly ingest: Client<typeof IngestService>;
   readonly extract: Client<typeof ExtractService>;
+  readonly imaging: Client<typeof ImagingService>;
   readonly inference: Client<typeof InferenceService>;
   readonly mesh: Client<typeof MeshService>;
   close(): void;
@@ -41,6 +43,7 @@ export function connectMesh(
     catalog: client(CatalogService),
     ingest: client(IngestService),
     extract: client(ExtractService),
+    imaging: client(ImagingService),
     inference: client(InferenceService),
     mesh: client(MeshService),
     close: () => channel.close(),

@@ -149,6 +149,22 @@ export function integerOption(
   return value;
 }
 
+/** A number given as an option. */
+export function numberOption(
+  name: string,
+  text: string | undefined,
+  range: { min: number; max: number },
+): number | undefined {
+  if (text === undefined) return undefined;
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(value >= range.min && value <= range.max))
+    throw new CliError(
+      "usage",
+      `--${name} expects a number from ${range.min} to ${range.max}, found "${text}"`,
+    );
+  return value;
+}
+
 /** One of the words that an option knows. */
 export function choiceOption<T>(
   name: string,

@@ -6,6 +6,7 @@ import { demo } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
 import { files } from "./commands/files.ts";
 import { imaging } from "./commands/imaging.ts";
+import { imagingJobs } from "./commands/imaging-jobs.ts";
 import { job } from "./commands/jobs.ts";
 import { look } from "./commands/look.ts";
 import { ontology } from "./commands/ontology.ts";
@@ -20,6 +21,7 @@ const commands: readonly Command[] = [
   doctor,
   ...steps,
   annotate,
+  ...imagingJobs,
   job,
   ...look,
   ...files,
@@ -50,7 +52,9 @@ function explain(error: unknown): { text: string; code: number } {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  const [name, ...args] = argv;
+  // A verb of two words is known by both.
+  const two = argv.slice(0, 2).join(" ");
+  const [name, ...args] = commands.some((one) => one.name === two) ? [two, ...argv.slice(2)] : argv;
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
     process.stdout.write(overview());
     return 0;

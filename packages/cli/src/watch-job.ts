@@ -110,7 +110,11 @@ export function summaryOf(job: Job): string {
     case "buildIndex":
       return `${formatCount(result.value.cells)} cells, ${result.value.kind}`;
     case "convertFields":
-      return `${formatCount(result.value.crops)} crops`;
+      return `${formatCount(result.value.crops)} crops in ${result.value.shards} shard(s)`;
+    case "stage":
+      return `${formatCount(result.value.files)} files in ${result.value.shards} shard(s)`;
+    case "formatMetadata":
+      return `${formatCount(result.value.rows)} rows`;
     default:
       return "done";
   }

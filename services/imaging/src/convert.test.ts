@@ -4,14 +4,18 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
 import { ConversionRecipe, CropMasking } from "@cytomesh/contracts/jobs/v1/imaging";
 import { ItemState } from "@cytomesh/contracts/jobs/v1/job";
+import { ConvertFieldsSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
 import { openH5 } from "@cytomesh/hdf5";
 import { openImageBytes } from "@cytomesh/microscopy";
 import { type ObjectStore, ObjectStoreError } from "@cytomesh/object-store";
 import { filterInstances, segmentClassical } from "@cytomesh/segmentation";
+import { convertOptionsOf } from "./schemas/options.ts";
 import { convertFieldsHandler } from "./services/convert/convert-job.ts";
 import { crop, cropWindow } from "./services/convert/crop.ts";
+import { segmentField } from "./services/convert/segment-field.ts";
 import { discField, noise } from "./testing/fields.ts";
 import { attempt, type JobItems } from "./testing/run-job.ts";
 import { tiffOf } from "./testing/tiff.ts";
@@ -368,6 +372,26 @@ test("files that a recipe cannot work with are typed errors of their own", async
   assert.equal(await run("three_proj.tif", pages(constant, constant, constant), opencell), "wrong-axes");
   assert.equal(await run("one.tif", pages(constant), { recipe: ConversionRecipe.ALLENCELL }), "wrong-axes");
   assert.equal(await run("no.tif", pages(constant), { nucleusChannel: 2 }), "no-such-channel");
+  assert.equal(
+    await run("model_proj.tif", pages(noise(side * side), noise(side * side)), {
+      ...opencell,
+      segmentation: { modelUri: await write("model.onnx", "no model") },
+    }),
+    "invalid-model",
+  );
+  const options = convertOptionsOf(
+    create(ConvertFieldsSpecSchema, { ...opencell, segmentation: { modelUri: "s3://b/m.onnx" } }),
+  );
+  const field = { width: side, height: side, data: noise(side * side) };
+  const context = {
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    breathe: async () => undefined,
+  };
+  await assert.rejects(segmentField(field, options, 1, {}, "small.tif", context), {
+    tag: "too-small",
+    message: /small\.tif: expected sides of at least 512 px/,
+  });
   assert.equal(await run("um.tif", pages(constant), { scale: { cropSizeUm: 20 } }), "no-pixel-size");
   const shrink = { ...labels, minAreaPx: 1, scale: { sourceUmPerPx: 0.1, targetUmPerPx: 1 } };
   assert.equal(await run("tiny.tif", pages(noise(side * side)), shrink), "label-vanished");

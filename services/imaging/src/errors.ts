@@ -7,6 +7,8 @@ const table = {
   "pages-differ": { grpcCode: "invalid_argument", httpStatus: 400 },
   /** Axes that a recipe cannot work with: other channels, planes or time points than it expects. */
   "wrong-axes": { grpcCode: "invalid_argument", httpStatus: 400 },
+  /** A side of the field is shorter than what the recipe's segmentation works on. */
+  "too-small": { grpcCode: "invalid_argument", httpStatus: 400 },
   /** Every pixel of the nucleus channel has one value: there is nothing to normalise by. */
   "constant-image": { grpcCode: "invalid_argument", httpStatus: 400 },
   /** A nucleus of the field has no pixel left after resizing. */

@@ -29,7 +29,7 @@ export interface SegmentationTools {
 /**
  * Find the nuclei of a field and leave out small ones and, by the rule, those at the edge.
  *
- * @throws ImagingError `constant-image`, `labels-differ`; SegmentationError.
+ * @throws ImagingError `constant-image`, `too-small`, `labels-differ`; SegmentationError.
  */
 export async function segmentField(
   nucleus: Raster,
@@ -43,6 +43,7 @@ export async function segmentField(
   const method = options.segmentation?.method;
   if (method !== "labels" && (options.recipe !== "generic" || method === "stardist"))
     refuseConstant(data, uri);
+  if (options.recipe === "opencell") refuseSmall(nucleus, options, uri);
   const all = await find(nucleus, minAreaPx, tools, uri, context);
   const kept = filterInstances(all, { minAreaPx, clearBorder: options.border === "drop" });
   if (kept.width !== width || kept.height !== height)
@@ -68,6 +69,17 @@ async function find(
       `${labels.uri}: expected labels of ${height} × ${width} as ${uri} has, found ${labels.height} × ${labels.width}`,
     );
   return segmentationFromLabels(labels.data, width, height, context);
+}
+
+/** The published pipeline predicts by blocks, and has no answer for a field that is smaller than one. */
+function refuseSmall(nucleus: Raster, options: ConvertOptions, uri: string): void {
+  const { segmentation } = options;
+  if (segmentation?.method !== "stardist") return;
+  if (Math.min(nucleus.width, nucleus.height) < segmentation.blockSize)
+    throw new ImagingError(
+      "too-small",
+      `${uri}: expected sides of at least ${segmentation.blockSize} px, a block of the segmentation, found ${nucleus.height} × ${nucleus.width}; set a smaller block_size`,
+    );
 }
 
 function refuseConstant(pixels: Uint16Array, uri: string): void {

@@ -35,7 +35,7 @@ const colours: readonly (readonly [number, number, number])[] = [
 ];
 
 /**
- * A crop as a small RGB picture: channels as coloured light, the outline of the nucleus in pale yellow.
+ * A crop as a small RGB picture: channels as coloured light, the outline of the nucleus in orange.
  *
  * @param channels `size` × `size` each, the nucleus first.
  * @param own 1 on the nucleus; undefined where there is no mask.
@@ -53,8 +53,8 @@ export function thumbnail(
     const small = shrink(pixels, size);
     for (let i = 0; i < small.length; i++) {
       const grey = Math.min(1, Math.max(0, ((small[i] as number) - low) / (high - low)));
-      // A square root lifts what is dim, as a screen would hide it.
-      const light = Math.sqrt(grey) * 255;
+      // Lifts what is dim, as a screen would hide it.
+      const light = grey ** 0.7 * 255;
       for (let k = 0; k < 3; k++) out[i * 3 + k]! += light * (colour[k] as number);
     }
   }
@@ -70,7 +70,7 @@ function drawOutline(rgb: Uint8Array, coverage: Float32Array): void {
     for (let x = 0; x < thumbSize; x++) {
       if (!inside(y, x)) continue;
       if (inside(y - 1, x) && inside(y + 1, x) && inside(y, x - 1) && inside(y, x + 1)) continue;
-      rgb.set([255, 240, 140], (y * thumbSize + x) * 3);
+      rgb.set([255, 190, 40], (y * thumbSize + x) * 3);
     }
 }
 

@@ -1,0 +1,390 @@
+import { create, toJson } from "@bufbuild/protobuf";
+import { InspectFieldResponseSchema } from "@cytomesh/contracts/imaging/v1/imaging_service";
+import {
+  BorderRule,
+  ConversionRecipe,
+  CropMasking,
+  CropOutputsSchema,
+  FileListingSchema,
+  FormatMetadataSpecSchema,
+  PixelScaleSchema,
+  Projection,
+  SegmentationMethod,
+  SegmentationOptionsSchema,
+  StageSpecSchema,
+} from "@cytomesh/contracts/jobs/v1/imaging";
+import { JobSchema } from "@cytomesh/contracts/jobs/v1/job";
+import { type ConvertFieldsSpec, ConvertFieldsSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
+import { toUri } from "@cytomesh/object-store";
+import { withMesh } from "../client.ts";
+import {
+  type Command,
+  choiceOption,
+  defineCommand,
+  integerOption,
+  jobOptions,
+  meshOptions,
+  numberOption,
+  type OptionSpec,
+  pairsOption,
+} from "../command.ts";
+import { CliError } from "../errors.ts";
+import { readRequestFile } from "../request-file.ts";
+import { type SpecInit, submitJob } from "../submit-job.ts";
+import { formatCount, printable, table } from "../terminal/text.ts";
+
+const recipes = {
+  generic: ConversionRecipe.GENERIC,
+  opencell: ConversionRecipe.OPENCELL,
+  allencell: ConversionRecipe.ALLENCELL,
+};
+
+/** Options of verbs that take files named, listed, or found. */
+const fileOptions = {
+  prefix: {
+    type: "string",
+    value: "URI",
+    help: "every file below it; end it with / for a folder",
+  },
+  pattern: {
+    type: "string",
+    value: "GLOB",
+    help: "only files like this: a glob, or a text that the path contains, as _proj.tif",
+  },
+  listing: { type: "string", value: "FILE", help: "a text file of URIs, or a CSV file with a column uri" },
+  output: { type: "string", value: "URI", help: "folder that receives everything" },
+  shards: { type: "string", value: "N", help: "shards the files are dealt to (256)" },
+} as const satisfies Record<string, OptionSpec>;
+
+interface FileFlags {
+  prefix: string | undefined;
+  pattern: string | undefined;
+  listing: string | undefined;
+  output: string | undefined;
+  shards: string | undefined;
+}
+
+type FileSpec = Pick<ConvertFieldsSpec, "uris" | "listing" | "outputUri" | "shards">;
+
+function applyFiles(spec: FileSpec, files: readonly string[], o: FileFlags): void {
+  if (files.length > 0) spec.uris = files.map(toUri);
+  if (o.prefix !== undefined || o.listing !== undefined || o.pattern !== undefined) {
+    const listing = spec.listing ?? create(FileListingSchema);
+    if (o.prefix !== undefined)
+      listing.prefixUri = o.prefix.endsWith("/")
+        ? `${toUri(o.prefix).replace(/\/+$/, "")}/`
+        : toUri(o.prefix);
+    if (o.listing !== undefined) listing.listingUri = toUri(o.listing);
+    if (o.pattern !== undefined) listing.pattern = o.pattern;
+    spec.listing = listing;
+  }
+  if (o.output !== undefined) spec.outputUri = toUri(o.output);
+  spec.shards = integerOption("shards", o.shards, { min: 1, max: 10_000 }) ?? spec.shards;
+}
+
+interface SubmitFlags {
+  api: string | undefined;
+  key: string | undefined;
+  new: boolean;
+  detach: boolean;
+  json: boolean;
+}
+
+async function submit(
+  flags: SubmitFlags,
+  title: string,
+  spec: SpecInit,
+  signal: AbortSignal,
+  more: (result: Record<string, unknown>) => string[] = () => [],
+): Promise<void> {
+  await withMesh(flags.api, async (mesh) => {
+    const { key, new: fresh, detach, json } = flags;
+    const job = await submitJob(mesh, spec, { key, new: fresh, detach, quiet: json, title, signal });
+    if (json) process.stdout.write(`${JSON.stringify(toJson(JobSchema, job))}\n`);
+    else if (!detach && job.result?.result.value !== undefined)
+      for (const line of more(job.result.result.value as unknown as Record<string, unknown>))
+        process.stdout.write(`${printable(line)}\n`);
+  });
+}
+
+const outputFlags = {
+  combined: "combinedPng",
+  channels: "channelPng",
+  "path-list": "pathList",
+  masks: "maskPng",
+  "ome-tiff": "omeTiff",
+  "ome-zarr": "omeZarr",
+  h5sc: "h5sc",
+} as const;
+
+const convert = defineCommand({
+  name: "imaging convert",
+  summary: "Turn microscopy fields into single-cell crops, tables and a contact sheet.",
+  usage: "imaging convert [FILE…] [--prefix URI --pattern GLOB] --output URI",
+  positionals: Number.POSITIVE_INFINITY,
+  options: {
+    ...jobOptions,
+    ...fileOptions,
+    recipe: { type: "string", value: "NAME", help: "generic (the default), opencell or allencell" },
+    "nucleus-channel": { type: "string", value: "N", help: "channel that shows nuclei, from 0 (0)" },
+    channel: { type: "string", multiple: true, value: "NAME", help: "name of a channel, in order" },
+    size: { type: "string", value: "SIDE", help: "side of the crops: pixels, or µm as 30um (256)" },
+    "min-area": { type: "string", value: "AREA", help: "smallest nucleus: pixels, or µm² as 50um2 (100)" },
+    border: { type: "string", value: "RULE", help: "nuclei at the edge: drop (the default) or keep" },
+    method: {
+      type: "string",
+      value: "HOW",
+      help: "classical, stardist or labels; default: by what is given",
+    },
+    model: { type: "string", value: "URI", help: "StarDist model made by imaging import-model" },
+    "model-sha256": { type: "string", value: "HEX", help: "what the model must hash to" },
+    "prob-threshold": { type: "string", value: "P", help: "default: the model's" },
+    "nms-threshold": { type: "string", value: "P", help: "default: the model's" },
+    "block-size": { type: "string", value: "PX", help: "side of StarDist's blocks (512)" },
+    "min-overlap": { type: "string", value: "PX", help: "overlap of blocks (64)" },
+    labels: {
+      type: "string",
+      value: "PATTERN",
+      help: "URI of a field's label image, with {stem}, {name} and {dir}",
+    },
+    "pixel-size": { type: "string", value: "UM", help: "of the fields; default: as the files say" },
+    "target-pixel-size": { type: "string", value: "UM", help: "resize fields to this before cutting" },
+    projection: { type: "string", value: "HOW", help: "of stacks: max (the default) or middle" },
+    write: {
+      type: "string",
+      multiple: true,
+      value: "WHAT",
+      help: `one of ${Object.keys(outputFlags).join(", ")}`,
+    },
+    "path-list-channel": {
+      type: "string",
+      multiple: true,
+      value: "LETTER=N",
+      help: "channel behind r, y, b or g of path_list.csv",
+    },
+    masking: { type: "string", value: "HOW", help: "none (the default), nucleus or neighbours-removed" },
+    "mask-dilation": { type: "string", value: "PX", help: "pixels by which masks are grown (0)" },
+    archive: { type: "boolean", help: "one tar per shard instead of one object per file" },
+    "blank-lines": { type: "boolean", help: "opencell: empty lines in metadata.csv as published" },
+    "no-contact-sheet": { type: "boolean", help: "make no contact sheet" },
+    tries: { type: "string", value: "N", help: "times a field is tried when what failed may pass (4)" },
+  },
+  async run({ options, positionals, signal }) {
+    const spec =
+      options.config === undefined
+        ? create(ConvertFieldsSpecSchema)
+        : await readRequestFile(ConvertFieldsSpecSchema, options.config);
+    applyFiles(spec, positionals, options);
+    spec.recipe = choiceOption("recipe", options.recipe, recipes) ?? spec.recipe;
+    spec.nucleusChannel =
+      integerOption("nucleus-channel", options["nucleus-channel"], { min: 0, max: 65_535 }) ??
+      spec.nucleusChannel;
+    if (options.channel.length > 0) spec.channelNames = options.channel;
+    spec.projection =
+      choiceOption("projection", options.projection, { max: Projection.MAX, middle: Projection.MIDDLE }) ??
+      spec.projection;
+    spec.triesPerField = integerOption("tries", options.tries, { min: 1, max: 20 }) ?? spec.triesPerField;
+    applyScale(spec, options);
+    applySegmentation(spec, options);
+    applyOutputs(spec, options);
+    await submit(options, "imaging convert", { case: "convertFields", value: spec }, signal, (result) => [
+      `table          ${result.tableUri}`,
+      ...(result.metadataUri === "" ? [] : [`metadata       ${result.metadataUri}`]),
+      ...(result.contactSheetUri === "" ? [] : [`contact sheet  ${result.contactSheetUri}`]),
+    ]);
+  },
+});
+
+/** A length or an area: pixels, or with a unit. */
+function measure(name: string, text: string | undefined, unit: string) {
+  if (text === undefined) return {};
+  const inUnit = text.endsWith(unit);
+  const value = numberOption(name, inUnit ? text.slice(0, -unit.length) : text, { min: 1e-6, max: 1e8 });
+  return inUnit ? { um: value as number } : { px: Math.round(value as number) };
+}
+
+type Flags = Record<string, string | string[] | boolean | undefined>;
+const text = (flags: Flags, name: string) => flags[name] as string | undefined;
+
+function applyScale(spec: ConvertFieldsSpec, flags: Flags): void {
+  const scale = spec.scale ?? create(PixelScaleSchema);
+  const size = measure("size", text(flags, "size"), "um");
+  if (size.px !== undefined) spec.cropSizePx = size.px;
+  if (size.um !== undefined) scale.cropSizeUm = size.um;
+  const um = { min: 1e-6, max: 1e4 };
+  scale.sourceUmPerPx = numberOption("pixel-size", text(flags, "pixel-size"), um) ?? scale.sourceUmPerPx;
+  scale.targetUmPerPx =
+    numberOption("target-pixel-size", text(flags, "target-pixel-size"), um) ?? scale.targetUmPerPx;
+  if (scale.cropSizeUm > 0 || scale.sourceUmPerPx > 0 || scale.targetUmPerPx > 0) spec.scale = scale;
+}
+
+function applySegmentation(spec: ConvertFieldsSpec, flags: Flags): void {
+  const one = spec.segmentation ?? create(SegmentationOptionsSchema);
+  const before = JSON.stringify(toJson(SegmentationOptionsSchema, one));
+  const area = measure("min-area", text(flags, "min-area"), "um2");
+  if (area.px !== undefined) spec.minAreaPx = area.px;
+  if (area.um !== undefined) one.minAreaUm2 = area.um;
+  one.border =
+    choiceOption("border", text(flags, "border"), { drop: BorderRule.DROP, keep: BorderRule.KEEP }) ??
+    one.border;
+  one.method =
+    choiceOption("method", text(flags, "method"), {
+      classical: SegmentationMethod.CLASSICAL,
+      stardist: SegmentationMethod.STARDIST,
+      labels: SegmentationMethod.LABELS,
+    }) ?? one.method;
+  const model = text(flags, "model");
+  if (model !== undefined) one.modelUri = toUri(model);
+  one.modelSha256 = text(flags, "model-sha256") ?? one.modelSha256;
+  const share = { min: 0, max: 1 };
+  const probability = numberOption("prob-threshold", text(flags, "prob-threshold"), share);
+  if (probability !== undefined) one.probabilityThreshold = probability;
+  const nms = numberOption("nms-threshold", text(flags, "nms-threshold"), share);
+  if (nms !== undefined) one.nmsThreshold = nms;
+  const px = { min: 1, max: 16_384 };
+  one.blockSize = integerOption("block-size", text(flags, "block-size"), px) ?? one.blockSize;
+  one.minOverlap = integerOption("min-overlap", text(flags, "min-overlap"), px) ?? one.minOverlap;
+  const labels = text(flags, "labels");
+  if (labels !== undefined) one.labelsUriPattern = labels.startsWith("{dir}") ? labels : patternUri(labels);
+  if (JSON.stringify(toJson(SegmentationOptionsSchema, one)) !== before) spec.segmentation = one;
+}
+
+/** A path as a URI, its placeholders kept as they are. */
+function patternUri(pattern: string): string {
+  return toUri(pattern).replaceAll("%7B", "{").replaceAll("%7D", "}");
+}
+
+function applyOutputs(spec: ConvertFieldsSpec, flags: Flags): void {
+  const outputs = spec.outputs ?? create(CropOutputsSchema);
+  const before = JSON.stringify(toJson(CropOutputsSchema, outputs));
+  for (const what of flags.write as string[]) {
+    const name = choiceOption("write", what, outputFlags);
+    if (name !== undefined) outputs[name] = true;
+  }
+  for (const [letter, channel] of Object.entries(
+    pairsOption("path-list-channel", flags["path-list-channel"] as string[]),
+  ))
+    outputs.pathListChannels[letter] = integerOption("path-list-channel", channel, {
+      min: 0,
+      max: 65_535,
+    }) as number;
+  outputs.masking =
+    choiceOption("masking", text(flags, "masking"), {
+      none: CropMasking.NONE,
+      nucleus: CropMasking.NUCLEUS,
+      "neighbours-removed": CropMasking.NEIGHBOURS_REMOVED,
+    }) ?? outputs.masking;
+  outputs.maskDilationPx =
+    integerOption("mask-dilation", text(flags, "mask-dilation"), { min: 0, max: 100 }) ??
+    outputs.maskDilationPx;
+  outputs.archive ||= flags.archive === true;
+  outputs.blankLines ||= flags["blank-lines"] === true;
+  outputs.noContactSheet ||= flags["no-contact-sheet"] === true;
+  if (JSON.stringify(toJson(CropOutputsSchema, outputs)) !== before) spec.outputs = outputs;
+}
+
+const stage = defineCommand({
+  name: "imaging stage",
+  summary: "Copy files between stores into shard folders, in parallel, each with its SHA-256.",
+  usage: "imaging stage [FILE…] [--prefix URI --pattern GLOB] --output URI",
+  positionals: Number.POSITIVE_INFINITY,
+  options: {
+    ...jobOptions,
+    ...fileOptions,
+    parallel: { type: "string", value: "N", help: "copies at the same time (16)" },
+    "keep-paths": { type: "boolean", help: "keep the path below the prefix instead of the bare name" },
+  },
+  async run({ options, positionals, signal }) {
+    const spec =
+      options.config === undefined
+        ? create(StageSpecSchema)
+        : await readRequestFile(StageSpecSchema, options.config);
+    applyFiles(spec as unknown as FileSpec, positionals, options);
+    spec.parallel = integerOption("parallel", options.parallel, { min: 1, max: 256 }) ?? spec.parallel;
+    spec.keepPaths ||= options["keep-paths"];
+    await submit(options, "imaging stage", { case: "stage", value: spec }, signal, (result) => [
+      `table  ${result.tableUri}`,
+    ]);
+  },
+});
+
+const formatMetadata = defineCommand({
+  name: "imaging format-metadata",
+  summary:
+    "Make the 19-column table of SubCell's evaluation of a conversion's metadata.csv; joins are reported.",
+  usage: "imaging format-metadata METADATA --recipe NAME --output URI",
+  positionals: 1,
+  options: {
+    ...jobOptions,
+    recipe: { type: "string", value: "NAME", help: "opencell or allencell" },
+    output: { type: "string", value: "URI", help: "the formatted table" },
+    annotations: { type: "string", value: "FILE", help: "opencell: localisation annotations (CSV)" },
+    manifest: { type: "string", value: "FILE", help: "allencell: manifest of the data set (CSV)" },
+    locations: { type: "string", value: "FILE", help: "allencell: locations of structures (TSV)" },
+    genes: { type: "string", value: "FILE", help: "allencell: Ensembl ids of genes (TSV)" },
+  },
+  async run({ options, positionals, signal }) {
+    const spec =
+      options.config === undefined
+        ? create(FormatMetadataSpecSchema)
+        : await readRequestFile(FormatMetadataSpecSchema, options.config);
+    const uri = (path: string | undefined, before: string) => (path === undefined ? before : toUri(path));
+    spec.metadataUri = uri(positionals[0], spec.metadataUri);
+    spec.outputUri = uri(options.output, spec.outputUri);
+    spec.annotationsUri = uri(options.annotations, spec.annotationsUri);
+    spec.manifestUri = uri(options.manifest, spec.manifestUri);
+    spec.locationsUri = uri(options.locations, spec.locationsUri);
+    spec.genesUri = uri(options.genes, spec.genesUri);
+    spec.recipe = choiceOption("recipe", options.recipe, recipes) ?? spec.recipe;
+    await submit(
+      options,
+      "imaging format-metadata",
+      { case: "formatMetadata", value: spec },
+      signal,
+      (result) =>
+        (result.joins as { name: string; matched: bigint; unmatched: bigint; ambiguous: bigint }[]).map(
+          (join) =>
+            `${join.name}: ${formatCount(join.matched)} matched, ${formatCount(join.unmatched)} unmatched, ${formatCount(join.ambiguous)} ambiguous`,
+        ),
+    );
+  },
+});
+
+const inspect = defineCommand({
+  name: "imaging inspect",
+  summary: "Say what an image holds: series, axes, channels, pixel size, levels.",
+  usage: "imaging inspect FILE",
+  positionals: 1,
+  options: meshOptions,
+  async run({ options, positionals }) {
+    const [file] = positionals;
+    if (file === undefined) throw new CliError("usage", "imaging inspect needs a file");
+    await withMesh(options.api, async (mesh) => {
+      const report = await mesh.imaging.inspectField({ uri: toUri(file) }, { timeoutMs: 300_000 });
+      if (options.json) {
+        process.stdout.write(`${JSON.stringify(toJson(InspectFieldResponseSchema, report))}\n`);
+        return;
+      }
+      const um = (value: number) => (value === 0 ? "?" : `${Number(value.toPrecision(6))}`);
+      const rows = report.series.map((one, i) => [
+        `${i}${one.name === "" ? "" : ` ${printable(one.name)}`}`,
+        `${one.width} × ${one.height}`,
+        `${one.sizeC}`,
+        `${one.sizeZ}`,
+        `${one.sizeT}`,
+        one.axes,
+        one.pixelType,
+        one.umPerPxX === 0 && one.umPerPxY === 0
+          ? ""
+          : `${um(one.umPerPxX)} × ${um(one.umPerPxY)}${one.umPerPxZ === 0 ? "" : ` × ${um(one.umPerPxZ)}`}`,
+        one.channelNames.map(printable).join(", "),
+        one.levels.length > 1 ? one.levels.map((level) => `${level.width} × ${level.height}`).join(", ") : "",
+      ]);
+      const header = ["series", "pixels", "c", "z", "t", "axes", "type", "µm", "channels", "levels"];
+      process.stdout.write(`${report.format}\n${table(header, rows)}\n`);
+    });
+  },
+});
+
+/** The jobs of the imaging service, and a look at an image. */
+export const imagingJobs: readonly Command[] = [convert, stage, formatMetadata, inspect];
