@@ -8,10 +8,11 @@ export {
   parseBinsManifest,
   totalCountsColumn,
 } from "./bin-file.ts";
+export * from "./codec.ts";
 export { sliceColumn } from "./column-sink.ts";
 export { countCells, readColumns } from "./count-cells.ts";
 export { readCurriculum, readFeatures } from "./curriculum.ts";
-export { OmicsStoreError, type OmicsStoreErrorTag } from "./errors.ts";
+export type { OmicsStoreErrorTag } from "./errors.ts";
 export { type ExtractOptions, type ExtractProgress, extractBins } from "./extract.ts";
 export { hashFile } from "./files.ts";
 export {
@@ -34,8 +35,6 @@ export {
 } from "./ingest-writer.ts";
 export { builtInColumns, type Ingest, openIngest } from "./ingests.ts";
 export { type MeasuredGenes, readMeasuredGenes } from "./measured-genes.ts";
-export { PAGE_CELLS as defaultPageCells } from "./parquet/format.ts";
-export { type EncodedPages, type EncodeOptions, encodeMatrixPages } from "./parquet/matrix-pages.ts";
 export { type PrepareOptions, prepareCurriculum } from "./prepare.ts";
 export {
   type DistinctValue,

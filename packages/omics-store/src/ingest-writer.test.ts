@@ -7,7 +7,8 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { OmicsStoreError, type OmicsStoreErrorTag } from "./errors.ts";
 import { createIngestWriter, type IngestBatch, type IngestWriterOptions } from "./ingest-writer.ts";
 import { openIngest } from "./ingests.ts";
-import { inTempDir, type TestIngest, writeIngest } from "./test-tables.ts";
+import { encodeMatrixPages } from "./parquet/matrix-pages.ts";
+import { csr, inTempDir, type TestIngest, writeIngest } from "./test-tables.ts";
 
 const tagged = (tag: OmicsStoreErrorTag, text?: RegExp) => (error: unknown) =>
   error instanceof OmicsStoreError && error.tag === tag && (text?.test(error.message) ?? true);
@@ -172,6 +173,91 @@ test("bytes do not depend on how cells are cut into batches", async () => {
         ),
         file.sha256,
       );
+  });
+});
+
+test("pages that were encoded elsewhere give the bytes that the writer makes itself", async () => {
+  const genes = Array.from({ length: 50 }, (_, i) => `g${i}`);
+  const cells = Array.from({ length: 1000 }, (_, i) => ({
+    original: `cell ${i}`,
+    obs: { kind: `k${i % 7}` },
+    entries: Array.from({ length: (i * 5) % 40 }, (_, k): [number, number] => [k, (i + k) % 4]),
+  }));
+  const ingest: TestIngest = { ...plain, genes, cells, schema: [{ name: "kind", type: "string" }] };
+  for (const encoding of ["delta", "plain"] as const)
+    await inTempDir(async (dir) => {
+      const small = { pageCells: 64, rowGroupBytes: 4000, filesMaxCells: 640, encoding };
+      const whole = await writeIngest(join(dir, "a"), ingest, 300, small);
+      const writer = await createIngestWriter({
+        dir: join(dir, "b"),
+        ingestId: ingest.id,
+        cellIdStart: ingest.cellIdStart,
+        featureIdStart: ingest.featureIdStart,
+        features: {
+          ids: genes,
+          columns: { name: { kind: "string", values: genes.map((g) => `name of ${g}`) } },
+        },
+        obsSchema: ingest.schema,
+        countsType: "int32",
+        provenance: { sourceName: `file:///${ingest.id}.h5ad`, sha256: "0".repeat(64) },
+        ...small,
+      });
+      for (const [from, to] of [
+        [0, 128],
+        [128, 192],
+        [192, 1000],
+      ] as const) {
+        const part = cells.slice(from, to);
+        const pages = encodeMatrixPages(csr(part, genes.length), {
+          countsType: "int32",
+          encoding,
+          featureIdStart: ingest.featureIdStart,
+          nFeatures: genes.length,
+          pageCells: 64,
+          names: { cell: String, gene: String },
+        });
+        await writer.appendEncoded({
+          pages,
+          originalIds: part.map((c) => c.original),
+          totals: pages.totals,
+          obs: { kind: { kind: "string", values: part.map((c) => c.obs.kind) } },
+        });
+      }
+      assert.deepEqual(await writer.finish(), whole);
+      assert.equal(whole.files.filter((f) => f.name.startsWith("cells-")).length, 2);
+    });
+});
+
+test("encoded pages are taken only where a page begins, and only with the writer's options", async () => {
+  await inTempDir(async (dir) => {
+    const encode = { countsType: "int32", featureIdStart: 0, nFeatures: 2, pageCells: 256 } as const;
+    const names = { cell: String, gene: String };
+    const one = batch([1]);
+    const pages = encodeMatrixPages(one.rows, { ...encode, encoding: "delta", names });
+    const other = encodeMatrixPages(one.rows, { ...encode, encoding: "plain", names });
+    const writer = await createIngestWriter(options(dir));
+    await writer.append(one);
+    await assert.rejects(
+      writer.appendEncoded({ ...one, pages }),
+      tagged("invalid_request", /multiple of 256/),
+    );
+    await writer.abort();
+    const second = await createIngestWriter(options(dir));
+    await assert.rejects(
+      second.appendEncoded({ ...one, pages: other }),
+      tagged("invalid_request", /options/),
+    );
+    await second.abort();
+  });
+});
+
+test("an ingest of version 1 is refused by name", async () => {
+  await inTempDir(async (dir) => {
+    await writeIngest(dir, plain);
+    const path = join(dir, "manifest.json");
+    const text = await readFile(path, "utf8");
+    await writeFile(path, text.replace('"version": 2', '"version": 1'));
+    await assert.rejects(openIngest(dir), tagged("unsupported_version", /ingest the source file again/));
   });
 });
 

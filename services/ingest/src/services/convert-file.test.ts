@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { type Column, openAnnData, writeH5ad } from "@cytomesh/anndata";
 import { openIngest, readObs } from "@cytomesh/omics-store";
+import { createTaskPool } from "@cytomesh/service-kit";
 import type { ConvertOptions } from "../schemas/plan.ts";
 import { type FileInput, type MatrixInput, writeLayout } from "../testing/h5ad.ts";
 import { makeWorld, pool, readBack } from "../testing/world.ts";
@@ -272,4 +273,59 @@ test("the mapping renames columns, takes the index in, and does not mistake a co
   using opened = await openAnnData(path);
   assert.throws(() => planObs(opened.obs, { index: "type" }), /two obs columns would be named "type"/);
   assert.throws(() => planObs(opened.obs, { constructor: "x" }), /mapping names constructor/);
+});
+
+test("the bytes of an ingest do not depend on the threads", async () => {
+  const many = Array.from({ length: 20_000 }, (_, row) => `c${row}`);
+  const rows = many.map((_, row) => [row % 3, (row * 7) % 5, 1]);
+  const path = file({
+    cells: many,
+    obs: { kind: many.map((_, row) => `k${row % 11}`) },
+    x: { rows, layout: "csr" },
+  });
+  const three = createTaskPool(new URL("./tasks.ts", import.meta.url), { threads: 3 });
+  try {
+    const told: number[] = [];
+    const run = (with_: typeof pool) =>
+      convertFile(with_, {
+        path,
+        outDir: world.path(`ingest-${made++}`),
+        ingestId: "ing-1",
+        cellIdStart: 0,
+        featureIdStart: 0,
+        sourceName: "s.h5ad",
+        sha256: "0".repeat(64),
+        options: defaults,
+        encoding: "delta",
+        signal: new AbortController().signal,
+        onCells: (done) => told.push(done),
+      });
+    const one = await run(pool);
+    assert.deepEqual(await run(three), one);
+    assert.deepEqual(told, [8192, 16_384, 20_000, 8192, 16_384, 20_000]);
+  } finally {
+    await three.close();
+  }
+});
+
+test("a conversion that is given up stops, and leaves nothing", async () => {
+  const many = Array.from({ length: 20_000 }, (_, row) => `c${row}`);
+  const path = file({ cells: many, x: { rows: many.map(() => [1, 2, 3]), layout: "csr" } });
+  const outDir = world.path(`ingest-${made++}`);
+  const controller = new AbortController();
+  const conversion = convertFile(pool, {
+    path,
+    outDir,
+    ingestId: "ing-1",
+    cellIdStart: 0,
+    featureIdStart: 0,
+    sourceName: "s.h5ad",
+    sha256: "0".repeat(64),
+    options: defaults,
+    encoding: "delta",
+    signal: controller.signal,
+    onCells: () => controller.abort(new Error("enough")),
+  });
+  await assert.rejects(conversion, /enough|cancelled/);
+  assert.deepEqual(await readdir(outDir), []);
 });

@@ -1,10 +1,6 @@
 import type { AnnData, Column, CsrRows } from "@cytomesh/anndata";
-import {
-  type EncodedBatch,
-  type EncodeOptions,
-  encodeMatrixPages,
-  OmicsStoreError,
-} from "@cytomesh/omics-store";
+import type { EncodedBatch } from "@cytomesh/omics-store";
+import { type EncodeOptions, encodeMatrixPages, OmicsStoreError } from "@cytomesh/omics-store/codec";
 import type { TaskContext } from "@cytomesh/service-kit/task";
 import { IngestError } from "../errors.ts";
 import { chooseMatrix } from "./choose-matrix.ts";
