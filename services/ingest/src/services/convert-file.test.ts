@@ -275,14 +275,31 @@ test("the mapping renames columns, takes the index in, and does not mistake a co
   assert.throws(() => planObs(opened.obs, { constructor: "x" }), /mapping names constructor/);
 });
 
-test("the bytes of an ingest do not depend on the threads", async () => {
-  const many = Array.from({ length: 20_000 }, (_, row) => `c${row}`);
-  const rows = many.map((_, row) => [row % 3, (row * 7) % 5, 1]);
-  const path = file({
-    cells: many,
-    obs: { kind: many.map((_, row) => `k${row % 11}`) },
-    x: { rows, layout: "csr" },
+/** A file of 20,000 cells, which are several slices. */
+async function manyCells(): Promise<string> {
+  const nRows = 20_000;
+  const path = world.path(`${made++}.h5ad`);
+  await writeH5ad(path, {
+    x: {
+      nRows,
+      nCols: 3,
+      indptr: Float64Array.from({ length: nRows + 1 }, (_, row) => row * 2),
+      indices: Int32Array.from({ length: nRows * 2 }, (_, k) => (k % 2) * 2),
+      data: Float32Array.from({ length: nRows * 2 }, (_, k) => 1 + ((k * 7) % 5)),
+    },
+    obs: {
+      index: Array.from({ length: nRows }, (_, row) => `c${row}`),
+      columns: {
+        kind: { kind: "string", values: Array.from({ length: nRows }, (_, row) => `k${row % 11}`) },
+      },
+    },
+    var: { index: genes, columns: {} },
   });
+  return path;
+}
+
+test("the bytes of an ingest do not depend on the threads", async () => {
+  const path = await manyCells();
   const three = createTaskPool(new URL("./tasks.ts", import.meta.url), { threads: 3 });
   try {
     const told: number[] = [];
@@ -309,8 +326,7 @@ test("the bytes of an ingest do not depend on the threads", async () => {
 });
 
 test("a conversion that is given up stops, and leaves nothing", async () => {
-  const many = Array.from({ length: 20_000 }, (_, row) => `c${row}`);
-  const path = file({ cells: many, x: { rows: many.map(() => [1, 2, 3]), layout: "csr" } });
+  const path = await manyCells();
   const outDir = world.path(`ingest-${made++}`);
   const controller = new AbortController();
   const conversion = convertFile(pool, {
