@@ -139,6 +139,14 @@ def indexes(file):
         file.create_dataset(f"five{mark}", data=rng.integers(0, 9, (3, 4, 5, 2, 3)).astype("u1"), chunks=(2, 3, 2, 2, 2), **how)
 
 
+def paged(file):
+    """Data blocks of an extensible array have pages from its 131,000th element on."""
+    for mark, how in (("", {}), ("-gz", {"compression": "gzip"})):
+        far = file.create_dataset(f"far{mark}", shape=(150_000,), chunks=(1,), dtype="i4", maxshape=(None,), **how)
+        for start in (131_100, 140_000, 149_990):
+            far[start : start + 10] = np.arange(10) + start
+
+
 def tiny(file):
     """A little of everything that has an index or a heap, small enough to be damaged thousands of times."""
     for mark, how in (("", {}), ("-gz", {"compression": "gzip", "shuffle": True})):
@@ -363,7 +371,7 @@ def main():
     everything = [layouts, indexes, tiny, early, edges, filters, types, groups, links]
     versions = {
         "earliest": everything,
-        "latest": everything,
+        "latest": [*everything, paged],
         ("v108", "v108"): [layouts, groups, types],
         ("v110", "v110"): [indexes, edges, groups],
     }

@@ -50,11 +50,19 @@ export function openBytes(path: string, sizeBytes: number, base: number, widths:
   function fill(into: Uint8Array, position: number, what: string): void {
     if (descriptor === undefined) throw new Hdf5Error("closed", `${path} is closed`);
     for (let done = 0; done < into.length; ) {
-      const count = readSync(descriptor, into, done, into.length - done, position + done);
+      const count = readSome(descriptor, into, done, position + done);
       if (count === 0) {
         throw new Hdf5Error("truncated", `${path}: ${what}: the file ends at byte ${position + done}`);
       }
       done += count;
+    }
+  }
+
+  function readSome(from: number, into: Uint8Array, done: number, position: number): number {
+    try {
+      return readSync(from, into, done, into.length - done, position);
+    } catch (error) {
+      throw fromSystemError(error, path, "read");
     }
   }
 
