@@ -33,7 +33,7 @@ function peakMiB(): number {
 
 const preamble = `
 import json, sys, time, resource
-def measure(work, times=3):
+def measure(work, times=3, check=None):
     best = None
     for _ in range(times):
         wall, cpu = time.perf_counter(), time.process_time()
@@ -41,10 +41,28 @@ def measure(work, times=3):
         cost = {"wallS": time.perf_counter() - wall, "cpuS": time.process_time() - cpu, "result": result}
         if best is None or cost["cpuS"] < best["cpuS"]: best = cost
     best["peakMiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if check is not None: best["result"] = check()
     print(json.dumps(best))
 `;
 
-/** The Python side: `code` calls \`measure(function)\` once; what the function returns comes back as JSON. */
+const childFlag = "--child";
+
+/** What `measureNode` gave this process; undefined in the process that was started by hand. */
+export function childArguments(): string[] | undefined {
+  const at = process.argv.indexOf(childFlag);
+  return at < 0 ? undefined : process.argv.slice(at + 1);
+}
+
+/** A Node side in a process of its own: `script` finds `args` in `childArguments()` and prints one line of JSON. */
+export function measureNode<T>(script: string, args: readonly string[]): Cost & { result: T } {
+  const own = process.argv.slice(2);
+  const printed = execFileSync(process.execPath, [script, ...own, childFlag, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return JSON.parse(printed.toString()) as Cost & { result: T };
+}
+
+/** The Python side: `code` calls `measure(work, times, check)` once; what `check`, or else `work`, returns comes back. */
 export function measurePython<T>(code: string, args: readonly string[] = []): Cost & { result: T } {
   const printed = execFileSync(python(), ["-c", preamble + code, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
