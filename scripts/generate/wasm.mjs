@@ -14,7 +14,9 @@ export function generateWasm(root, devDependencies) {
   for (const folder of globSync("packages/*/assembly", { cwd: root }).sort()) {
     const sources = globSync(`${folder}/*.ts`, { cwd: root }).sort();
     const out = join(root, dirname(folder), "src/gen");
-    const digest = digestOf(root, sources, flags, devDependencies.assemblyscript);
+    // A kernel may share sources of another package: inflate serves HDF5 and TIFF.
+    const shared = globSync("packages/*/assembly/_*.ts", { cwd: root }).sort();
+    const digest = digestOf(root, [...sources, ...shared], flags, devDependencies.assemblyscript);
     const made = freshFolder(out, digest, (fresh) => {
       for (const source of sources) {
         const name = basename(source, ".ts");

@@ -158,20 +158,21 @@ def resize(folder):
 
 
 def rule(image, factor):
-    """Bilinear resizing as the reference words it: step 1/f, float32, half to even, clamped."""
+    """Bilinear resizing: step 1/f, float32, half to even. At the upper and lower edge a row is mixed with itself, as in OpenCV."""
     one = numpy.float32(1)
 
-    def axis(length):
+    def axis(length, rows):
         out = numpy.rint(length * factor).astype(int)
         at = ((numpy.arange(out) + 0.5) * (1 / factor) - 0.5).astype(numpy.float32)
         index = numpy.floor(at).astype(int)
         weight = at - index.astype(numpy.float32)
-        weight[(index < 0) | (index >= length - 1)] = 0
-        index = index.clip(0, length - 1)
-        return index, numpy.minimum(index + 1, length - 1), weight
+        if not rows:
+            weight[(index < 0) | (index >= length - 1)] = 0
+            index = index.clip(0, length - 1)
+        return index.clip(0, length - 1), (index + 1).clip(0, length - 1), weight
 
-    y0, y1, wy = axis(image.shape[0])
-    x0, x1, wx = axis(image.shape[1])
+    y0, y1, wy = axis(image.shape[0], True)
+    x0, x1, wx = axis(image.shape[1], False)
     pixels = image.astype(numpy.float32)
     rows = pixels[:, x0] * (one - wx) + pixels[:, x1] * wx
     mixed = rows[y0] * (one - wy)[:, None] + rows[y1] * wy[:, None]

@@ -22,20 +22,24 @@ function noise(width: number, height: number, samples = 1, seed = 1): Plane {
   return { width, height, samples, pixelType: "uint16", data };
 }
 
-/** The rule in plain words: step 1 / f, coordinates, weights and sums in float32, half to even. */
+/**
+ * The rule in plain words: step 1 / f, coordinates, weights and sums in float32, half to even. At the left and right edge the pixel alone
+ * counts; at the upper and lower edge OpenCV mixes the row with itself, which may round differently.
+ */
 function plainly({ width, height, data }: Plane, factor: number): number[] {
   const f = Math.fround;
-  const axis = (length: number) =>
+  const axis = (length: number, rows: boolean) =>
     Array.from({ length: resizedSide(length, factor) }, (_, d) => {
       const at = f((d + 0.5) * (1 / factor) - 0.5);
       const i = Math.floor(at);
+      if (rows) return [Math.max(0, i), Math.min(length - 1, i + 1), f(at - i)] as const;
       if (i < 0) return [0, 0, 0] as const;
       return i >= length - 1 ? ([length - 1, length - 1, 0] as const) : ([i, i + 1, f(at - i)] as const);
     });
   const mix = (a: number, b: number, w: number) => f(f(a * f(1 - w)) + f(b * w));
   const pixel = (y: number, x: number) => Number(data[y * width + x]);
-  return axis(height).flatMap(([y0, y1, wy]) =>
-    axis(width).map(([x0, x1, wx]) => {
+  return axis(height, true).flatMap(([y0, y1, wy]) =>
+    axis(width, false).map(([x0, x1, wx]) => {
       const value = mix(mix(pixel(y0, x0), pixel(y0, x1), wx), mix(pixel(y1, x0), pixel(y1, x1), wx), wy);
       return Math.min(65_535, resizedSide(value, 1));
     }),

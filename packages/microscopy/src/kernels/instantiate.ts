@@ -26,7 +26,10 @@ export function reach(memory: WasmMemory, end: number): void {
   if (missing > 0) memory.grow(Math.ceil(missing / 65_536));
 }
 
+/** What the greediest kernels, inflate and the rows of resizing, may touch behind a buffer. */
+const SLACK = 1_024;
+
 /** Slack that kernels may read and write behind a buffer, and alignment of the next one. */
 export function padded(bytes: number): number {
-  return Math.ceil((bytes + 32) / 16) * 16;
+  return Math.ceil((bytes + SLACK) / 16) * 16;
 }

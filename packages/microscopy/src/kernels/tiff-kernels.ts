@@ -5,6 +5,8 @@ interface TiffExports {
   readonly memory: WasmMemory;
   heapBase(): number;
   lzw(from: number, size: number, to: number, capacity: number, table: number, old: number): number;
+  /** Bytes written, negative at anything odd. */
+  inflate(from: number, length: number, to: number, room: number): number;
   packBits(from: number, size: number, to: number, capacity: number): number;
   sumDifferences(at: number, rows: number, width: number, samples: number, size: number): void;
   joinFloats(from: number, to: number, rows: number, width: number, samples: number, size: number): void;

@@ -58,7 +58,15 @@ function isOldLzw(raw: Uint8Array): boolean {
   return raw.length > 1 && raw[0] === 0 && (raw[1]! & 1) === 1;
 }
 
+/** The kernel takes what is as it should be; zlib looks at the rest and knows what is wrong with it. */
 function inflate(raw: Uint8Array<ArrayBuffer>, capacity: number, where: string): Uint8Array<ArrayBuffer> {
+  const kernels = tiffKernels();
+  const from = kernels.heapBase();
+  const to = from + padded(raw.length);
+  reach(kernels.memory, to + padded(capacity));
+  new Uint8Array(kernels.memory.buffer).set(raw, from);
+  const written = kernels.inflate(from, raw.length, to, capacity);
+  if (written === capacity) return new Uint8Array(kernels.memory.buffer, to, written).slice();
   try {
     // One chunk for all: zlib's wrapper would otherwise join pieces of 16 KiB. Z_SYNC_FLUSH gives what there is of cut data.
     return inflateSync(raw, {

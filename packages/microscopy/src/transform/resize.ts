@@ -62,6 +62,7 @@ export function resizeBilinear(plane: Plane, factor: number): Plane {
   const result = bytesOf(data);
   for (let y = 0; y < height; y++) {
     const { index, weight } = sourceOf(y, factor);
+    // Beyond the edge a row is mixed with itself, as OpenCV does: that may round differently from the row alone.
     const top = clamp(index, plane.height - 1);
     const bottom = clamp(index + 1, plane.height - 1);
     const first = rowOf(top, held[1] === bottom ? 1 : 0);

@@ -67,7 +67,7 @@ function filterPixels(plane: Plane, sampleSize: number, kind: number): Uint8Arra
   const bytes = width * samples * sampleSize;
   const kernels = pixelKernels();
   // 16 zeros in front of a row, and room behind it for whole steps of 16.
-  const stride = padded(bytes);
+  const stride = Math.ceil(bytes / 16) * 16 + 32;
   const source = kernels.heapBase();
   const first = source + padded(data.byteLength) + stride + 16;
   const to = first + height * stride + 32;

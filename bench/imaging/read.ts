@@ -1,0 +1,82 @@
+// Decoding TIFFs, one thread: node bench/imaging/read.ts
+//
+// 12 planes of 1,024 × 1,024 uint16 (a smooth field with camera noise), in each kind of file that tifffile writes. Both sides open the file
+// and decode every plane; the sums of all values must agree.
+import { existsSync, mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openImage } from "@cytomesh/microscopy";
+import { measure, measurePython } from "../data-plane/measure.ts";
+
+const folder = join(process.env.CYTOMESH_BENCH_DATA ?? tmpdir(), "cytomesh-bench-imaging");
+const planes = 12;
+const megabytes = (planes * 1024 * 1024 * 2) / 1e6;
+
+const make = `
+import numpy, sys, tifffile
+folder = sys.argv[1]
+random = numpy.random.default_rng(1)
+y, x = numpy.mgrid[0:1024, 0:1024]
+stack = numpy.stack([500 + 400 * numpy.sin(x / 90 + k) * numpy.cos(y / 70) + 300 * (random.random((1024, 1024)) > 0.995) + random.normal(0, 8, (1024, 1024)) for k in range(${planes})]).clip(0).astype("u2")
+kinds = {
+  "none": {}, "none, big-endian": {"byteorder": ">"}, "none, tiles": {"tile": (512, 512)},
+  "deflate": {"compression": "adobe_deflate"}, "deflate, predictor": {"compression": "adobe_deflate", "predictor": True},
+  "deflate, predictor, tiles": {"compression": "adobe_deflate", "predictor": True, "tile": (256, 256)},
+  "LZW": {"compression": "lzw"}, "LZW, predictor": {"compression": "lzw", "predictor": True},
+  "zstd": {"compression": "zstd"}, "zstd, predictor": {"compression": "zstd", "predictor": True}, "PackBits": {"compression": "packbits"},
+}
+for name, options in kinds.items():
+    tifffile.imwrite(f"{folder}/{name}.tif", stack, photometric="minisblack", **options)
+def work(): return list(kinds)
+measure(work, 1)
+`;
+
+const read = `
+import numpy, tifffile
+path = sys.argv[1]
+def work():
+    with tifffile.TiffFile(path) as file:
+        return sum(page.asarray(maxworkers=1).size for page in file.pages)
+total = int(tifffile.imread(path).sum(dtype="u8"))
+measure(lambda: work() and total, 5)
+`;
+
+async function decode(path: string, each: (values: Uint16Array) => void): Promise<number> {
+  await using image = await openImage(path, { limits: { cacheBytes: 0 } });
+  const { sizes } = image.info.series[0]!;
+  let pixels = 0;
+  for (let t = 0; t < sizes.t; t++)
+    for (let z = 0; z < sizes.z; z++) {
+      const { data } = await image.plane({ t, z });
+      pixels += data.length;
+      each(data as Uint16Array);
+    }
+  return pixels;
+}
+
+async function sumOf(path: string): Promise<number> {
+  let sum = 0;
+  await decode(path, (values) => {
+    for (const value of values) sum += value;
+  });
+  return sum;
+}
+
+mkdirSync(folder, { recursive: true });
+const kinds = measurePython<string[]>(make, [folder]).result;
+console.log(`decoded MB per CPU second of ${megabytes.toFixed(0)} MB\n`);
+console.log(
+  `${"kind".padEnd(28)} ${"cytomesh".padStart(9)} ${"tifffile".padStart(9)} ${"ratio".padStart(7)}`,
+);
+for (const kind of kinds) {
+  const path = join(folder, `${kind}.tif`);
+  if (!existsSync(path)) continue;
+  const ours = await measure(() => decode(path, () => {}), 5);
+  const theirs = measurePython<number>(read, [path]);
+  const sum = await sumOf(path);
+  if (sum !== theirs.result) throw new Error(`${kind}: sums differ, ${sum} and ${theirs.result}`);
+  const rates = [megabytes / ours.cpuS, megabytes / theirs.cpuS];
+  console.log(
+    `${kind.padEnd(28)} ${rates[0]!.toFixed(0).padStart(9)} ${rates[1]!.toFixed(0).padStart(9)} ${(rates[0]! / rates[1]!).toFixed(2).padStart(7)}`,
+  );
+}
