@@ -5,7 +5,8 @@
 //   rooms                     inside a service: rpc (rest, edge) → services, schemas; services → data-manager, clients, schemas;
 //                             data-manager → schemas; clients → schemas; schemas → nothing. main.ts and dependencies.ts → everything,
 //                             and nothing imports them. errors.ts and types-only files at the root of src are open to every room
-//   door                      a package is imported by its name, or a second door its package.json exports; @cytomesh/contracts has one per .proto
+//   door                      a package is imported by its name, or a second door its package.json exports; @cytomesh/contracts has one per .proto.
+//                             Kernels (packages/*/assembly) may share each other's sources whose names begin with "_"
 //   declared                  what is imported is a dependency in the package.json of the workspace; tests and `import type` may use
 //                             devDependencies, and those of the root
 //   cycle                     packages do not depend on each other in a circle
