@@ -1,8 +1,8 @@
 """The reference StarDist, without TensorFlow: its compiled non-maximum suppression, its rendering and its blocks.
 
     segmentation.py instances FOLDER   request.json {rows, columns, rays, grid, width, height, prob, nms}, prob.f32, dist.f32 (cells first)
-                                       -> labels.i32; prints {points, probabilities, seconds}
-    segmentation.py nms FOLDER         request.json {rays, threshold}, dist.f32, points.i32, prob.f32, sorted -> prints {kept, seconds}
+                                       -> labels.i32; prints {candidates, points, probabilities, seconds}
+    segmentation.py normalize FOLDER   pixels.u16 -> percentile.f32 (CSBDeep's normalize, 1 to 99.8)
     segmentation.py cover              [[size, block, overlap, context, grid], ...] on standard input -> blocks, or the error
     segmentation.py responsible        as cover, with an interval per block and axis -> true, false, or "too large"
 """
@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from csbdeep.utils import normalize as csbdeep_normalize
 from stardist.big import Block, NotFullyVisible
 from stardist.geometry import polygons_to_label
-from stardist.nms import _ind_prob_thresh, non_maximum_suppression_inds, non_maximum_suppression_sparse
+from stardist.nms import _ind_prob_thresh, non_maximum_suppression_sparse
 
 
 def instances(folder):
@@ -43,14 +44,10 @@ def instances(folder):
     }
 
 
-def nms(folder):
-    request = json.loads((folder / "request.json").read_text())
-    dist = np.fromfile(folder / "dist.f32", np.float32).reshape(-1, request["rays"])
-    points = np.fromfile(folder / "points.i32", np.int32).reshape(-1, 2)
-    prob = np.fromfile(folder / "prob.f32", np.float32)
-    started = time.process_time()
-    kept = non_maximum_suppression_inds(dist, points, prob, thresh=request["threshold"], verbose=0)
-    return {"kept": np.flatnonzero(kept).tolist(), "seconds": time.process_time() - started}
+def normalize(folder):
+    pixels = np.fromfile(folder / "pixels.u16", np.uint16)
+    csbdeep_normalize(pixels, 1, 99.8).astype(np.float32).tofile(folder / "percentile.f32")
+    return {}
 
 
 def chain(size, block, overlap, context, grid):
@@ -84,5 +81,5 @@ command = sys.argv[1]
 if command in ("cover", "responsible"):
     result = {"cover": cover, "responsible": responsible}[command](json.load(sys.stdin))
 else:
-    result = {"instances": instances, "nms": nms}[command](Path(sys.argv[2]))
+    result = {"instances": instances, "normalize": normalize}[command](Path(sys.argv[2]))
 print(json.dumps(result))
