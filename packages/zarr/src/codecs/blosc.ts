@@ -21,7 +21,7 @@ interface Header {
 /** Blosc 1 containers (c-blosc README_CHUNK_FORMAT.rst); only read. */
 export const bloscCodec: BytesCodec = {
   name: "blosc",
-  decode(bytes, maxBytes) {
+  decode(bytes, maxBytes, into) {
     const header = readHeader(bytes, maxBytes);
     if (header.flags & flag.copied) {
       if (bytes.length !== headerBytes + header.size) {
@@ -29,7 +29,7 @@ export const bloscCodec: BytesCodec = {
       }
       return bytes.slice(headerBytes);
     }
-    return decodeBlocks(bytes, header);
+    return decodeBlocks(bytes, header, into?.length === header.size ? into : new Uint8Array(header.size));
   },
 };
 
@@ -63,9 +63,8 @@ function readHeader(bytes: Uint8Array, maxBytes: number): Header {
   return header;
 }
 
-function decodeBlocks(bytes: Uint8Array, header: Header): Uint8Array {
+function decodeBlocks(bytes: Uint8Array, header: Header, out: Uint8Array): Uint8Array {
   const { size, blockBytes } = header;
-  const out = new Uint8Array(size);
   const blocks = size === 0 ? 0 : Math.ceil(size / blockBytes);
   const streamsFrom = headerBytes + blocks * 4;
   if (streamsFrom > bytes.length) throw new RangeError(`blosc: no room for ${blocks} block offsets`);

@@ -6,7 +6,8 @@ import type { ZarrType } from "../types.ts";
  */
 export interface BytesCodec {
   name: string;
-  decode(bytes: Uint8Array, maxBytes: number): Uint8Array;
+  /** `into`: where a result of exactly that length may be put instead of into new memory; using it is a codec's own choice. */
+  decode(bytes: Uint8Array, maxBytes: number, into?: Uint8Array): Uint8Array;
   /** Missing where this package only reads. */
   encode?(bytes: Uint8Array): Uint8Array;
   /** Bytes in → bytes out when writing, where that does not depend on the content. */

@@ -12,6 +12,7 @@ const slack = { factor: 8, bytes: 64 * 1024 };
 /**
  * Undoes a pipeline without shards for one chunk.
  *
+ * @param into where the elements may be put, see `BytesCodec.decode`
  * @returns the elements row-major in the machine's byte order, or one value each
  * @throws ZarrError "corrupt", naming `where`
  */
@@ -21,10 +22,11 @@ export function decodeChunk(
   shape: readonly number[],
   maxBytes: number,
   where: string,
+  into?: Uint8Array,
 ): Decoded {
   return wrapped(where, () => {
     const count = product(shape);
-    const bytes = decodeBytes(pipeline, stored, count, maxBytes);
+    const bytes = decodeBytes(pipeline, stored, count, maxBytes, into);
     const { serializer } = pipeline;
     if (serializer.kind === "shards") throw new RangeError("a shard inside a chunk");
     if (serializer.kind !== "fixed")
@@ -41,13 +43,18 @@ export function decodeBytes(
   stored: Uint8Array,
   count: number,
   maxBytes: number,
+  into?: Uint8Array,
 ): Uint8Array {
   const { serializer } = pipeline;
   const exact = serializer.kind === "fixed" ? count * serializer.itemBytes : undefined;
   const loose = exact === undefined ? maxBytes : Math.min(maxBytes, exact * slack.factor + slack.bytes);
   let bytes = stored;
   for (let step = pipeline.bytes.length - 1; step >= 0; step--) {
-    bytes = pipeline.bytes[step]!.decode(bytes, step === 0 ? (exact ?? loose) : loose);
+    bytes = pipeline.bytes[step]!.decode(
+      bytes,
+      step === 0 ? (exact ?? loose) : loose,
+      step === 0 ? into : undefined,
+    );
   }
   return bytes;
 }

@@ -100,12 +100,13 @@ function* readGrid(
       const stored = answers[i];
       if (stored === undefined) target.fill(start, grid.chunk);
       else {
-        const chunk = decodeAny(grid, stored, itemBytes, context, where);
+        const room = target.room(start, grid.chunk);
+        const chunk = decodeAny(grid, stored, itemBytes, context, where, room);
         const expected = product(grid.chunk) * (itemBytes ?? 1);
         if (chunk.length !== expected) {
           throw new ZarrError("corrupt", `${where} decodes to ${chunk.length} bytes, expected ${expected}`);
         }
-        target.put(chunk, start, grid.chunk);
+        if (chunk !== room) target.put(chunk, start, grid.chunk);
       }
     }
   }
@@ -118,10 +119,12 @@ function decodeAny(
   itemBytes: number | undefined,
   context: ReadContext,
   where: string,
+  room: Uint8Array | undefined,
 ): Decoded {
   const { pipeline, chunk } = grid;
   const { serializer } = pipeline;
-  if (serializer.kind !== "shards") return decodeChunk(pipeline, stored, chunk, context.maxBytes, where);
+  if (serializer.kind !== "shards")
+    return decodeChunk(pipeline, stored, chunk, context.maxBytes, where, room);
   const bytes = wrapped(where, () => decodeBytes(pipeline, stored, product(chunk), context.maxBytes));
   let sides = chunk;
   for (const codec of pipeline.arrays) {

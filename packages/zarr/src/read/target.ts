@@ -9,6 +9,8 @@ export type Decoded = Uint8Array | unknown[];
 export interface Target {
   /** Takes the part of a chunk (row-major, of `shape`, beginning at `start` of the array) that lies in the region. */
   put(chunk: Decoded, start: readonly number[], shape: readonly number[]): void;
+  /** The memory that a chunk fills, where it lies in one piece of the region; then it may be decoded there and `put` is not needed. */
+  room(start: readonly number[], shape: readonly number[]): Uint8Array | undefined;
   /** The same for a chunk that is not there. */
   fill(start: readonly number[], shape: readonly number[]): void;
   result: Decoded;
@@ -40,7 +42,7 @@ export function makeTarget(
     return target(values, values, 1, (chunk) => chunk as unknown[], [fill], region, shape);
   }
   const result = new Uint8Array(new ArrayBuffer(bytes));
-  if (itemBytes === 0) return { result, put: () => {}, fill: () => {} };
+  if (itemBytes === 0) return { result, put: () => {}, room: () => undefined, fill: () => {} };
   const { units, per } = asUnits(result, itemBytes);
   return target(
     result,
@@ -80,6 +82,17 @@ function target(
       const strides = [...rowMajor(chunkShape).map((stride) => stride * per), 1];
       const offset = box.low.reduce((sum, from, axis) => sum + (from - start[axis]!) * strides[axis]!, 0);
       copyBox(unitsOf(chunk), { offset, strides }, to, box.to, box.size);
+    },
+    room(start, chunkShape) {
+      if (Array.isArray(result)) return undefined;
+      const box = clip(start, chunkShape);
+      const whole = chunkShape.every(
+        (side, axis) => box.size[axis] === side && (axis === 0 || side === shape[axis]),
+      );
+      if (!whole) return undefined;
+      const unitBytes = (to as Uint8Array).BYTES_PER_ELEMENT;
+      const from = box.to.offset * unitBytes;
+      return result.subarray(from, from + product(box.size) * unitBytes);
     },
     fill(start, chunkShape) {
       if (zeros) return; // memory begins as zeros, and each element is set at most once
