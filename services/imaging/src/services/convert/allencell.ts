@@ -5,7 +5,7 @@ import type { FieldToConvert } from "./convert-field.ts";
 import { centreCrop } from "./crop.ts";
 import type { FieldOutput } from "./field-output.ts";
 import { resizeLinear } from "./pixel-ops.ts";
-import { qualityOf } from "./quality.ts";
+import { maxOf, qualityOf } from "./quality.ts";
 
 /** Side of the crops, px. */
 const cropSize = 640;
@@ -52,8 +52,8 @@ export async function convertAllencell(field: FieldToConvert, output: FieldOutpu
       fieldUmPerPx: field.umPerPx,
       quality: qualityOf(
         { top: centre.y - half, left: centre.x - half, size: cropSize },
-        new Int32Array(0),
-        resized,
+        undefined,
+        resized.map((plane) => ({ ...plane, max: maxOf(plane) })),
         field.saturation,
         false,
       ),

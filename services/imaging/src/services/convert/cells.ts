@@ -5,12 +5,12 @@ import type { CropSet } from "../../schemas/options.ts";
 import { nameOf } from "../inputs/find-files.ts";
 import { csvLine } from "../tables/csv.ts";
 import type { FieldToConvert } from "./convert-field.ts";
-import { crop, cropWindow, type Raster } from "./crop.ts";
+import { type CropWindow, crop, cropWindow, type Raster } from "./crop.ts";
 import type { FieldOutput } from "./field-output.ts";
 import { applyMask, keptArea, ownMask } from "./masks.ts";
 import { cropNameOf } from "./names.ts";
 import { resizeLabels, resizeLinear } from "./pixel-ops.ts";
-import { qualityOf } from "./quality.ts";
+import { maxOf, qualityOf } from "./quality.ts";
 import { type SegmentationTools, segmentField } from "./segment-field.ts";
 import { chosen } from "./thumbnail.ts";
 
@@ -104,21 +104,18 @@ async function cutSet(
           Math.round(set.size.um / (set.resized ? image.umPerPx : pixelSize(field, "crops in µm"))),
         );
   const shown = new Set(tabled ? chosen(image.nuclei.length, field.shown) : []);
-  const { masking, maskDilationPx } = options.outputs;
+  const { masking, maskDilationPx, maskPng, h5sc } = options.outputs;
+  const needMasks = masking !== "none" || maskPng || (tabled && h5sc);
+  const measured = tabled ? image.planes.map((plane) => ({ ...plane, max: maxOf(plane) })) : [];
   for (const [i, nucleus] of image.nuclei.entries()) {
     const { label } = nucleus;
     const window = cropWindow(nucleus, size);
-    const labels = crop(image.labels, window);
-    const own = ownMask(labels, label);
-    const others = crop(image.all, window);
-    for (let k = 0; k < others.length; k++) if (own[k] === 1) others[k] = 0;
-    const area = keptArea(
-      masking,
-      own,
-      masking === "neighbours-removed" ? Uint8Array.from(others, (one) => (one === 0 ? 0 : 1)) : own,
-      size,
-      maskDilationPx,
-    );
+    // Masks cost as much as cutting: they are made where somebody asks for them.
+    const masked = needMasks || shown.has(i) ? masksOf(image, label, window) : undefined;
+    const area =
+      masked === undefined || masking === "none"
+        ? undefined
+        : keptArea(masking, masked.own, masked.others, size, maskDilationPx);
     const path = `${set.folder}/${cropNameOf(field.field, label, options.recipe)}${set.suffix}`;
     const cut = {
       path,
@@ -127,7 +124,7 @@ async function cutSet(
       channels: image.planes.map((plane) => applyMask(crop(plane, window), area)),
       channelNames: field.channelNames,
       umPerPx: image.umPerPx,
-      own,
+      ...(masked === undefined ? {} : { own: masked.own }),
     };
     const instance = kept.instances[i];
     if (!tabled || instance === undefined) await output.image(cut);
@@ -149,7 +146,7 @@ async function cutSet(
           sizePx: size,
           cropUmPerPx: image.umPerPx,
           fieldUmPerPx: field.umPerPx,
-          quality: qualityOf(window, others, image.planes, field.saturation, atBorder),
+          quality: qualityOf(window, { ...image, label }, measured, field.saturation, atBorder),
           channels: image.planes.length,
           segmentation: provenance.method,
           modelSha256: provenance.method === "stardist" ? provenance.modelSha256 : "",
@@ -159,6 +156,13 @@ async function cutSet(
     }
     await context.breathe();
   }
+}
+
+/** Where the nucleus of a crop is, and where others are. */
+function masksOf(image: Cuttable, label: number, window: CropWindow) {
+  const own = ownMask(crop(image.labels, window), label);
+  const others = Uint8Array.from(crop(image.all, window), (one, k) => (one === 0 || own[k] === 1 ? 0 : 1));
+  return { own, others };
 }
 
 /** The lines of the published `metadata.csv`; a field without nuclei leaves an empty one there, here by option. */

@@ -28,33 +28,57 @@ export function flagsOf(quality: CropQuality): string[] {
 /**
  * Look at a crop.
  *
- * @param others labels of everything segmented, 0 on the background and on the nucleus of the crop, cut to the window.
- * @param channels the image that the crop is cut from.
+ * @param labels of the nuclei with crops, and `all` of everything segmented, of the image that the crop is cut from; both absent where nothing
+ *   was segmented.
+ * @param channels the image that the crop is cut from, each with its largest value.
  */
 export function qualityOf(
   window: CropWindow,
-  others: Int32Array,
-  channels: readonly Raster[],
+  nucleus: { label: number; labels: Raster<Int32Array>; all: Raster<Int32Array> } | undefined,
+  channels: readonly (Raster & { readonly max: number })[],
   saturation: number,
   atBorder: boolean,
 ): CropQuality {
-  const seen = new Set<number>();
-  let last = 0;
-  for (const label of others) {
-    if (label === last || label === 0) continue;
-    last = label;
-    seen.add(label);
-  }
   const { width, height } = channels[0] as Raster;
   return {
     paddedFraction: paddedFraction(window, width, height),
-    neighbours: seen.size,
+    neighbours: nucleus === undefined ? 0 : neighboursIn(window, nucleus),
     saturatedFraction: Math.max(...channels.map((channel) => saturatedIn(channel, window, saturation))),
     atBorder,
   };
 }
 
-function saturatedIn(image: Raster, window: CropWindow, saturation: number): number {
+/** Labels in a window that are not on the nucleus itself. */
+function neighboursIn(
+  window: CropWindow,
+  { label, labels, all }: { label: number; labels: Raster<Int32Array>; all: Raster<Int32Array> },
+): number {
+  const { top, left, bottom, right } = insideOf(window, all.width, all.height);
+  const seen = new Set<number>();
+  let last = 0;
+  for (let y = top; y < bottom; y++)
+    for (let i = y * all.width + left, end = y * all.width + right; i < end; i++) {
+      const one = all.data[i] as number;
+      if (one === last || one === 0 || labels.data[i] === label) continue;
+      last = one;
+      seen.add(one);
+    }
+  return seen.size;
+}
+
+/** The largest value of an image. */
+export function maxOf(image: Raster): number {
+  let max = 0;
+  for (const value of image.data) if (value > max) max = value;
+  return max;
+}
+
+function saturatedIn(
+  image: Raster & { readonly max: number },
+  window: CropWindow,
+  saturation: number,
+): number {
+  if (image.max < saturation) return 0;
   const { top, left, bottom, right } = insideOf(window, image.width, image.height);
   let count = 0;
   for (let y = top; y < bottom; y++)

@@ -1,0 +1,145 @@
+// The whole OpenCell conversion against the Python pipeline (tifffile, scikit-image, OpenCV), on one core each, with the same labels, in one
+// run: seconds of CPU for decode, labels, resize, crop and PNG, and for everything. Usage: node bench/imaging/convert.ts [fields, default 12]
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConversionRecipe } from "@cytomesh/contracts/jobs/v1/imaging";
+import { openImageBytes } from "@cytomesh/microscopy";
+import { createObjectStore, toUri } from "@cytomesh/object-store";
+import { filterInstances, measure, segmentationFromLabels } from "@cytomesh/segmentation";
+import { convertFieldsHandler } from "../../services/imaging/src/services/convert/convert-job.ts";
+import { crop, cropWindow, type Raster } from "../../services/imaging/src/services/convert/crop.ts";
+import { interleaved } from "../../services/imaging/src/services/convert/encode.ts";
+import {
+  encodePng,
+  resizeLabels,
+  resizeLinear,
+} from "../../services/imaging/src/services/convert/pixel-ops.ts";
+import { attempt } from "../../services/imaging/src/testing/run-job.ts";
+import { inlinePool } from "../../services/imaging/src/testing/world.ts";
+import { python } from "../data-plane/study.ts";
+import { writeFields } from "./fields.ts";
+
+const count = Number(process.argv[2] ?? 12);
+const dir = await mkdtemp(join(tmpdir(), "bench-convert-"));
+const store = createObjectStore({});
+const cpuS = (from: NodeJS.CpuUsage) => {
+  const { user, system } = process.cpuUsage(from);
+  return (user + system) / 1e6;
+};
+
+/** The steps on their own, as the service calls them, over every field: seconds of CPU. */
+async function steps(): Promise<Record<string, number>> {
+  const spent: Record<string, number> = { decode: 0, labels: 0, resize: 0, crop: 0, png: 0 };
+  const timed = async <T>(step: string, work: () => T | Promise<T>): Promise<T> => {
+    const from = process.cpuUsage();
+    const result = await work();
+    spent[step]! += cpuS(from);
+    return result;
+  };
+  const factor = 0.206349 / 0.0800885;
+  for (const name of (await readdir(join(dir, "opencell"))).sort()) {
+    const read = async (path: string, planes: number) => {
+      await using image = await openImageBytes(Uint8Array.from(await store.get(toUri(path))), path);
+      const result: Raster[] = [];
+      for (let c = 0; c < planes; c++) {
+        const { width, height, data } = await image.plane({ c });
+        result.push({ width, height, data: data as Uint16Array });
+      }
+      return result;
+    };
+    const planes = await timed("decode", () => read(join(dir, "opencell", name), 2));
+    const [given] = await read(join(dir, "labels", name.replace("_proj", "")), 1);
+    const kept = await timed("labels", async () =>
+      filterInstances(await segmentationFromLabels(given!.data, given!.width, given!.height), {
+        minAreaPx: 2_500,
+        clearBorder: true,
+      }),
+    );
+    const original = { planes, nuclei: kept.instances, size: 256 };
+    const resized = await timed("resize", () => ({
+      planes: planes.map((plane) => resizeLinear(plane, factor)),
+      labels: resizeLabels({ ...given!, data: kept.labels }, factor),
+    }));
+    const { width, height, data } = resized.labels;
+    const nuclei = await timed("labels", () => measure(data, width, height));
+    for (const set of [original, { planes: resized.planes, nuclei, size: 640 }])
+      for (const nucleus of set.nuclei) {
+        const rgb = await timed("crop", () =>
+          interleaved(set.planes.map((plane) => crop(plane, cropWindow(nucleus, set.size)))),
+        );
+        await timed("png", () => encodePng(rgb, { width: set.size, height: set.size, channels: 3 }));
+      }
+  }
+  return spent;
+}
+
+try {
+  await writeFields(dir, count);
+  const tempDir = join(dir, "tmp");
+  await mkdir(tempDir);
+  const handler = convertFieldsHandler({
+    store,
+    tempDir,
+    pool: inlinePool(store, 1),
+    storeSettings: { CYTOMESH_DATA_DIR: dir },
+    limits: { maxPixels: 2 ** 26, maxChannels: 64, maxFieldBytes: 2 ** 30 },
+  });
+  const convert = async (out: string) => {
+    const [wall, cpu] = [performance.now(), process.cpuUsage()];
+    const result = (await attempt(handler, {
+      listing: { prefixUri: `${toUri(join(dir, "opencell"))}/` },
+      outputUri: toUri(join(dir, out)),
+      recipe: ConversionRecipe.OPENCELL,
+      segmentation: { labelsUriPattern: `${toUri(join(dir, "labels"))}/{stem}.tif` },
+      shards: 1,
+      outputs: { noContactSheet: out === "plain" },
+    })) as { crops: bigint };
+    return { crops: Number(result.crops) * 2, wallS: (performance.now() - wall) / 1e3, cpuS: cpuS(cpu) };
+  };
+  await convert("warm");
+  const ours = await convert("plain");
+  const own = await steps();
+  const peakMiB = process.resourceUsage().maxRSS / 1024;
+  type Reference = {
+    crops: number;
+    bytes: number;
+    wallS: number;
+    cpuS: number;
+    steps: Record<string, number>;
+  };
+  const run = (level: string) =>
+    JSON.parse(
+      execFileSync(python(), [
+        join(import.meta.dirname, "convert.py"),
+        dir,
+        join(dir, `py-${level}`),
+        level,
+      ]).toString(),
+    ) as Reference;
+  const reference = run("default");
+  if (reference.crops !== ours.crops)
+    throw new Error(`${ours.crops} crops, the reference has ${reference.crops}`);
+  let bytes = 0;
+  for (const folder of ["intermediate", "resized"])
+    for (const name of await readdir(join(dir, "plain", folder)))
+      bytes += (await store.head(toUri(join(dir, "plain", folder, name))))?.size ?? 0;
+  console.log(`OpenCell conversion, ${count} fields, ${ours.crops} crops, one core, seconds of CPU\n`);
+  console.log("step      ours   python  ratio");
+  const line = (name: string, a: number, b: number) =>
+    console.log(
+      `${name.padEnd(8)} ${a.toFixed(2).padStart(6)} ${b.toFixed(2).padStart(7)} ${(b / a).toFixed(2).padStart(6)}×`,
+    );
+  for (const [name, value] of Object.entries(own)) line(name, value, reference.steps[name]!);
+  line("whole", ours.cpuS, reference.cpuS);
+  console.log(
+    `\nwhole, wall: ${ours.wallS.toFixed(2)} s against ${reference.wallS.toFixed(2)} s; per core ${(count / ours.cpuS).toFixed(2)} fields/s against ${(count / reference.cpuS).toFixed(2)}`,
+  );
+  console.log(
+    `PNG bytes: ${(bytes / 1e6).toFixed(1)} MB against ${(reference.bytes / 1e6).toFixed(1)} MB; peak RSS of this process ${peakMiB.toFixed(0)} MiB`,
+  );
+} finally {
+  await store.close();
+  await rm(dir, { recursive: true, force: true });
+}
