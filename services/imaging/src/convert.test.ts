@@ -9,8 +9,8 @@ import { ConversionRecipe, CropMasking } from "@cytomesh/contracts/jobs/v1/imagi
 import { ItemState } from "@cytomesh/contracts/jobs/v1/job";
 import { ConvertFieldsSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
 import { openH5 } from "@cytomesh/hdf5";
-import { openImageBytes } from "@cytomesh/microscopy";
-import { type ObjectStore, ObjectStoreError } from "@cytomesh/object-store";
+import { openImage, openImageBytes } from "@cytomesh/microscopy";
+import { type ObjectStore, ObjectStoreError, toUri } from "@cytomesh/object-store";
 import { filterInstances, segmentClassical } from "@cytomesh/segmentation";
 import { convertOptionsOf } from "./schemas/options.ts";
 import { convertFieldsHandler } from "./services/convert/convert-job.ts";
@@ -473,6 +473,24 @@ test("an OME-TIFF per crop has all channels, their names and the pixel size", as
     [2, ["noise", "nucleus"], 0.25],
   );
   assert.equal([...written.keys()].filter((one) => one.startsWith("crops/")).length, 3);
+});
+
+test("an OME-Zarr image per crop, as objects and in an archive", async (t) => {
+  const { convert, store, files, dir, spec } = await world(t);
+  await convert(store, { outputs: { omeZarr: true }, channelNames: ["noise", "nucleus"] });
+  const name = [...(await files()).keys()].find((one) => one.endsWith("_1.ome.zarr/zarr.json")) ?? "";
+  const uri = toUri(join(dir, "out", name.slice(0, -"/zarr.json".length)));
+  assert.ok(name.startsWith("crops/"), name);
+  await using image = await openImage(uri, { store });
+  assert.deepEqual(
+    image.info.series[0]?.channels.map((one) => one.name),
+    ["noise", "nucleus"],
+  );
+  const outputs = { omeZarr: true, archive: true };
+  await convert(store, { outputUri: `${spec.outputUri}-1`, outputs });
+  await convert(store, { outputUri: `${spec.outputUri}-2`, outputs });
+  const [one, two] = [await files("out-1"), await files("out-2")];
+  assert.deepEqual(one.get("crops/00000.tar"), two.get("crops/00000.tar"));
 });
 
 test("a .h5sc holds masks and channels of every cell, 0 to 1", async (t) => {

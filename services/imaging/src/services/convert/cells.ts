@@ -7,7 +7,7 @@ import { csvLine } from "../tables/csv.ts";
 import type { FieldToConvert } from "./convert-field.ts";
 import { type CropWindow, crop, cropWindow, type Raster } from "./crop.ts";
 import type { FieldOutput } from "./field-output.ts";
-import { applyMask, keptArea, ownMask } from "./masks.ts";
+import { applyMask, keptArea, otherMask, ownMask } from "./masks.ts";
 import { cropNameOf } from "./names.ts";
 import { resizeLabels, resizeLinear } from "./pixel-ops.ts";
 import { maxOf, qualityOf } from "./quality.ts";
@@ -161,8 +161,7 @@ async function cutSet(
 /** Where the nucleus of a crop is, and where others are. */
 function masksOf(image: Cuttable, label: number, window: CropWindow) {
   const own = ownMask(crop(image.labels, window), label);
-  const others = Uint8Array.from(crop(image.all, window), (one, k) => (one === 0 || own[k] === 1 ? 0 : 1));
-  return { own, others };
+  return { own, others: () => otherMask(crop(image.all, window), own) };
 }
 
 /** The lines of the published `metadata.csv`; a field without nuclei leaves an empty one there, here by option. */

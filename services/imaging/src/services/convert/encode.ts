@@ -1,4 +1,5 @@
-import { encodeOmeTiff, type ImageInput, type Plane } from "@cytomesh/microscopy";
+import { encodeOmeTiff, type ImageInput, type Plane, writeOmeZarr } from "@cytomesh/microscopy";
+import type { ObjectStore } from "@cytomesh/object-store";
 import type { OutputChoice } from "../../schemas/options.ts";
 import { encodePng } from "./pixel-ops.ts";
 import type { FileSink } from "./sink.ts";
@@ -31,12 +32,29 @@ export async function writeCrop(sink: FileSink, image: CropImage, outputs: Outpu
     const parts = await Array.fromAsync(encodeOmeTiff(imageOf(image), { level }));
     await sink.put(`${path}.ome.tif`, Buffer.concat(parts), "image/tiff");
   }
+  if (outputs.omeZarr)
+    await writeOmeZarr(storeOver(sink), `${sinkRoot}${path}.ome.zarr`, imageOf(image), {
+      chunkSize: Math.max(width, height),
+    });
   if (outputs.maskPng && own !== undefined)
     await png(
       `${path}_mask.png`,
       own.map((value) => value * 255),
       1,
     );
+}
+
+/** What paths of a sink look like to a writer that wants URIs. */
+const sinkRoot = "file:///";
+
+/** A sink as the store that the OME-Zarr writer puts objects into; it does nothing else with it. */
+function storeOver(sink: FileSink): ObjectStore {
+  const put = async (uri: string, body: Uint8Array | string) => {
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    const path = decodeURIComponent(uri.slice(sinkRoot.length));
+    await sink.put(path, bytes, path.endsWith(".json") ? "application/json" : "application/octet-stream");
+  };
+  return { put } as unknown as ObjectStore;
 }
 
 /** All channels of a crop as one image with names and pixel size. */
@@ -65,13 +83,9 @@ export function channelPath(path: string, channel: number): string {
 
 /** Channels as the samples of an RGB image, first channel blue, as OpenCV writes it; what is not there is black. */
 export function interleaved(channels: readonly Uint16Array[]): Uint16Array {
-  const [blue, green, red] = channels;
-  const count = (blue as Uint16Array).length;
+  const count = (channels[0] as Uint16Array).length;
   const rgb = new Uint16Array(count * 3);
-  for (let i = 0, k = 0; i < count; i++, k += 3) {
-    if (red !== undefined) rgb[k] = red[i] as number;
-    if (green !== undefined) rgb[k + 1] = green[i] as number;
-    rgb[k + 2] = (blue as Uint16Array)[i] as number;
-  }
+  for (const [c, pixels] of channels.slice(0, 3).entries())
+    for (let i = 0, k = 2 - c; i < count; i++, k += 3) rgb[k] = pixels[i] as number;
   return rgb;
 }

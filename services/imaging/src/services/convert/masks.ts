@@ -5,6 +5,13 @@ export function ownMask(labels: Int32Array, label: number): Uint8Array {
   return mask;
 }
 
+/** 1 where a square crop belongs to anything else. */
+export function otherMask(labels: Int32Array, own: Uint8Array): Uint8Array {
+  const mask = new Uint8Array(labels.length);
+  for (let i = 0; i < labels.length; i++) if (labels[i] !== 0 && own[i] === 0) mask[i] = 1;
+  return mask;
+}
+
 /**
  * Grow a mask by `radius` pixels in every direction: dilation by a (2 · radius + 1)² square, as two passes of a running count.
  *
@@ -37,19 +44,21 @@ function pass(from: Uint8Array, to: Uint8Array, size: number, radius: number, st
  * Where a crop stays, or undefined when all of it does.
  *
  * @param own 1 on the nucleus of the crop.
- * @param others 1 on other nuclei.
+ * @param others makes the mask that is 1 on other nuclei.
  */
 export function keptArea(
   masking: "none" | "nucleus" | "neighbours-removed",
   own: Uint8Array,
-  others: Uint8Array,
+  others: () => Uint8Array,
   size: number,
   radius: number,
 ): Uint8Array | undefined {
   if (masking === "none") return undefined;
   if (masking === "nucleus") return grow(own, size, radius);
-  const removed = grow(others, size, radius);
-  return Uint8Array.from(removed, (gone, i) => (gone === 1 && own[i] === 0 ? 0 : 1));
+  const removed = grow(others(), size, radius);
+  const kept = new Uint8Array(removed.length);
+  for (let i = 0; i < kept.length; i++) if (removed[i] === 0 || own[i] === 1) kept[i] = 1;
+  return kept;
 }
 
 /** Blank what is not kept, in place. */

@@ -68,8 +68,9 @@ function neighboursIn(
 
 /** The largest value of an image. */
 export function maxOf(image: Raster): number {
+  const { data } = image;
   let max = 0;
-  for (const value of image.data) if (value > max) max = value;
+  for (let i = 0; i < data.length; i++) if ((data[i] as number) > max) max = data[i] as number;
   return max;
 }
 

@@ -78,10 +78,13 @@ export function storeSink(store: ObjectStore, uri: string, signal: AbortSignal):
 /** Entries of a tar archive, appended to a local file, without the archive's end. */
 export function tarSink(localPath: string): FileSink {
   const count = tally();
+  // One after the other, in the order in which they came, whoever waits for them.
+  let last: Promise<void> = Promise.resolve();
   return {
-    async put(path, bytes) {
+    put(path, bytes) {
       count.add(path, bytes);
-      await appendFile(localPath, tarEntry(path, bytes));
+      last = last.then(() => appendFile(localPath, tarEntry(path, bytes)));
+      return last;
     },
     finish: async () => count.read(),
   };
