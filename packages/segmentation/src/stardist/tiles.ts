@@ -4,7 +4,7 @@ import { divisorOf } from "./config.ts";
 import type { Prediction } from "./instances.ts";
 import type { Network } from "./model.ts";
 
-/** Pixels of one run of the network; 1 Mpx of the usual network takes 1 GB. */
+/** Pixels of one run of the network; 1 Mpx of the usual network takes 300 MB. */
 export const maxTilePx = 1_024 * 1_024;
 
 /**
