@@ -32,16 +32,20 @@ export function openCompressed(
     byRow ? axes.columns : axes.rows,
     byRow ? axes.columnsSay : axes.rowsSay,
   );
-  const rows = byRow
-    ? (start: number, end: number) => canonicalRows(readMajor(arrays, start, end, limits.maxBytes))
-    : cscRows(arrays, axes.rows, axes.columns, limits);
+  const byColumn = byRow ? undefined : cscRows(arrays, axes.rows, axes.columns, limits);
+  const rows =
+    byColumn?.rows ??
+    ((start: number, end: number) => canonicalRows(readMajor(arrays, start, end, limits.maxBytes)));
   const all = axes.rows;
   const matrix: Matrix = {
     format,
     dtype: arrays.dtype,
     shape: [axes.rows, axes.columns],
     nnz: arrays.nnz,
-    batches: (batchRows) => batchesOf(matrix, batchRows),
+    batches: function* (batchRows) {
+      if (batchRows < all) byColumn?.prepare();
+      yield* batchesOf(matrix, batchRows);
+    },
     rows: (start, end) => {
       checkRange(where, axes.rows, start, end);
       return rows(start, end);

@@ -32,15 +32,16 @@ export function cscRows(
   nRows: number,
   nCols: number,
   limits: MatrixLimits,
-): (start: number, end: number) => CsrRows {
+): CscRows {
   const memory = Math.min(limits.maxBytes, maxTurnedBytes);
   const blockEntries = Math.max(1_024, Math.min(maxBlockEntries, Math.floor(limits.maxBytes / 64)));
   const turn: Turn = { arrays, nRows, nCols, blockEntries };
+  const fits = arrays.nnz * entryBytes(arrays) <= memory;
   let counted: Float64Array | undefined;
   let turned: CsrRows | undefined;
   let buckets: ((start: number, end: number) => CsrRows) | undefined;
   let picks = 0;
-  return (start, end) => {
+  const rows = (start: number, end: number): CsrRows => {
     if (turned !== undefined) return start === 0 && end === nRows ? turned : sliceRows(turned, start, end);
     counted ??= countRows(turn);
     const bytes = (counted[end]! - counted[start]!) * entryBytes(arrays);
@@ -50,7 +51,7 @@ export function cscRows(
         `${arrays.where}: rows ${start} to ${end} take ${bytes} bytes, the limit is ${limits.maxBytes}; ask for fewer`,
       );
     }
-    if (arrays.nnz * entryBytes(arrays) <= memory) {
+    if (fits) {
       turned = pick(turn, counted, 0, nRows);
       return start === 0 && end === nRows ? turned : sliceRows(turned, start, end);
     }
@@ -62,6 +63,21 @@ export function cscRows(
     buckets ??= spilled(turn, counted, limits);
     return buckets(start, end);
   };
+  return {
+    rows,
+    prepare: () => {
+      if (fits || buckets !== undefined) return;
+      counted ??= countRows(turn);
+      buckets = spilled(turn, counted, limits);
+    },
+  };
+}
+
+/** Rows of a matrix by column. */
+export interface CscRows {
+  rows(start: number, end: number): CsrRows;
+  /** All rows will be asked for: the passes that would pick the first ones are saved. */
+  prepare(): void;
 }
 
 interface Turn {
