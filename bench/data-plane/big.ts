@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CsrRows, writeH5ad } from "../../packages/anndata/src/index.ts";
 import { openIngest } from "../../packages/omics-store/src/index.ts";
-import { randomNumbers } from "../../packages/omics-store/src/test-mutants.ts";
+import { randomFrom } from "../fuzz/mutate.ts";
 import { ingestStudy } from "./ingested.ts";
 import { type Cost, measure } from "./measure.ts";
 import { small } from "./study.ts";
@@ -20,7 +20,7 @@ const obsColumns = 30;
 
 /** One block of cells; the others are it with its counts moved on, so that making them costs next to nothing. */
 function firstBlock(): CsrRows {
-  const random = randomNumbers(1);
+  const random = randomFrom(1);
   const indptr = new Float64Array(block + 1);
   const indices = new Int32Array(block * nnzPerCell);
   const data = new Float32Array(block * nnzPerCell);
@@ -28,8 +28,8 @@ function firstBlock(): CsrRows {
   for (let row = 0; row < block; row++) {
     for (let k = 0; k < nnzPerCell; k++) {
       const at = row * nnzPerCell + k;
-      indices[at] = Math.floor(k * step) + (random() % Math.floor(step));
-      const draw = random() / 2 ** 32;
+      indices[at] = Math.floor(k * step) + Math.floor(random() * Math.floor(step));
+      const draw = random();
       data[at] = draw < 0.69 ? 1 : 1 + Math.floor(-Math.log(1 - draw) * 2);
     }
     indptr[row + 1] = (row + 1) * nnzPerCell;
