@@ -13,9 +13,9 @@ const FILE_BYTES = 512 * 1024 ** 2;
 /** Row groups per file at most: the footer, which readers hold, grows with them. */
 const FILE_GROUPS = 64;
 /** Obs values held in memory at most before a row group ends early: files with very many obs columns, or next to no counts. */
-const HELD_BYTES = 48 * 1024 ** 2;
+const HELD_BYTES = 16 * 1024 ** 2;
 /** Rows per row group of obs.parquet, which is scanned whole or not at all. */
-const OBS_GROUP_ROWS = 65_536;
+const OBS_GROUP_ROWS = 32_768;
 
 export const OBS_FILE = "obs.parquet";
 

@@ -52,30 +52,45 @@ export const discardingBuffer = (field: ScalarField): ColumnBuffer => ({
   pushNull: () => undefined,
 });
 
+/** Values as codes into the distinct ones, so that a repeated text is held once. */
 function stringBuffer(field: ScalarField): ColumnBuffer {
-  let values: (string | null)[] = [];
+  let codeOf = new Map<string, number>();
+  let codes = new Int32Array(1024);
+  let count = 0;
   let held = 0;
+  const push = (code: number): void => {
+    if (count === codes.length) {
+      const more = new Int32Array(count * 2);
+      more.set(codes);
+      codes = more;
+    }
+    codes[count++] = code;
+  };
   return {
     field,
     get held() {
-      return held;
+      return held + count * 4;
     },
     pushNumber: () => {
       throw new TypeError(`${field.name} holds strings`);
     },
     pushString: (value) => {
-      values.push(value);
-      held += 8 + value.length;
+      let code = codeOf.get(value);
+      if (code === undefined) {
+        code = codeOf.size;
+        codeOf.set(value, code);
+        // A map entry, its string, and the bytes it is encoded to.
+        held += 64 + 2 * value.length;
+      }
+      push(code);
     },
-    pushNull: () => {
-      values.push(null);
-      held += 8;
-    },
+    pushNull: () => push(-1),
     finish: (compression) => {
-      const done = values;
-      values = [];
+      const chunk = encodeStrings([...codeOf.keys()], codes.subarray(0, count), field.optional, compression);
+      codeOf = new Map();
+      count = 0;
       held = 0;
-      return encodeStrings(done, field.optional, compression);
+      return chunk;
     },
   };
 }

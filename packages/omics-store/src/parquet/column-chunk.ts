@@ -90,17 +90,19 @@ function chunkOf(
   return { dictionary, pages, bounds, encodings, values };
 }
 
-/** Strings, with a dictionary where that is shorter. */
+/** Strings as codes into the distinct ones, −1 for none; with a dictionary where that is shorter. */
 export function encodeStrings(
-  values: readonly (string | null)[],
+  texts: readonly string[],
+  codes: Int32Array,
   optional: boolean,
   compression: Compression,
 ): ColumnChunkBytes {
-  const { codes, missing, distinct, dictionaryBytes, plainBytes } = codeStrings(values);
+  const distinct = texts.map((text): Uint8Array => Buffer.from(text, "utf8"));
+  const { missing, dictionaryBytes, plainBytes } = sizesOf(distinct, codes);
   const useful =
     distinct.length > 0 && dictionaryBytes <= MAX_DICTIONARY_BYTES && dictionaryBytes * 2 <= plainBytes;
   const width = Math.max(1, 32 - Math.clz32(Math.max(0, distinct.length - 1)));
-  const pages = slices(values.length).map((slice) => {
+  const pages = slices(codes.length).map((slice) => {
     const { from, to } = slice;
     const out = byteSink();
     const gone = missing.subarray(from, to);
@@ -120,36 +122,23 @@ export function encodeStrings(
   return chunkOf(
     useful ? stringDictionary(distinct, compression) : undefined,
     pages,
-    values.length,
+    codes.length,
     used,
     Buffer.compare,
   );
 }
 
-function codeStrings(values: readonly (string | null)[]) {
-  const codeOf = new Map<string, number>();
-  const distinct: Uint8Array[] = [];
-  const codes = new Int32Array(values.length);
-  const missing = new Uint8Array(values.length);
-  let dictionaryBytes = 0;
+/** Which rows have no value, and what the values take with and without a dictionary. */
+function sizesOf(distinct: readonly Uint8Array[], codes: Int32Array) {
+  const sizes = Int32Array.from(distinct, (bytes) => bytes.length + 4);
+  const missing = new Uint8Array(codes.length);
   let plainBytes = 0;
-  for (let row = 0; row < values.length; row++) {
-    const value = values[row];
-    if (value === null || value === undefined) {
-      missing[row] = 1;
-      continue;
-    }
-    let code = codeOf.get(value);
-    if (code === undefined) {
-      code = distinct.length;
-      codeOf.set(value, code);
-      distinct.push(Buffer.from(value, "utf8"));
-      dictionaryBytes += distinct[code]!.length + 4;
-    }
-    plainBytes += distinct[code]!.length + 4;
-    codes[row] = code;
+  for (let row = 0; row < codes.length; row++) {
+    const code = codes[row]!;
+    if (code === -1) missing[row] = 1;
+    else plainBytes += sizes[code]!;
   }
-  return { codes, missing, distinct, dictionaryBytes, plainBytes };
+  return { missing, dictionaryBytes: sizes.reduce((sum, size) => sum + size, 0), plainBytes };
 }
 
 function putString(out: ByteSink, bytes: Uint8Array): void {
