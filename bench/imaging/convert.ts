@@ -41,7 +41,7 @@ async function steps(): Promise<Record<string, number>> {
   const factor = 0.206349 / 0.0800885;
   for (const name of (await readdir(join(dir, "opencell"))).sort()) {
     const read = async (path: string, planes: number) => {
-      await using image = await openImageBytes(Uint8Array.from(await store.get(toUri(path))), path);
+      await using image = await openImageBytes(new Uint8Array(await store.get(toUri(path))), path);
       const result: Raster[] = [];
       for (let c = 0; c < planes; c++) {
         const { width, height, data } = await image.plane({ c });

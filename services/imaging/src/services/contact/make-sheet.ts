@@ -61,7 +61,7 @@ async function gatherThumbs(
   for (const { record, i } of shown) {
     if (record !== at) {
       const name = `${String(record.shard).padStart(5, "0")}.thumbs.rgb`;
-      strip = Uint8Array.from(await deps.store.get(folder.at("records", name), { signal }));
+      strip = new Uint8Array(await deps.store.get(folder.at("records", name), { signal }));
       at = record;
     }
     await file.write(strip.subarray(i * bytes, (i + 1) * bytes));

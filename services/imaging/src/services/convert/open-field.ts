@@ -69,7 +69,7 @@ async function openAndHash(store: ObjectStore, uri: string, limits: ReadLimits, 
     return { image, sha256: await hashOfFolder(store, uri, signal) };
   }
   if (head.size <= wholeBelowBytes) {
-    const bytes = Uint8Array.from(await store.get(uri, { signal }));
+    const bytes = new Uint8Array(await store.get(uri, { signal }));
     const sha256 = sha256Hex(bytes);
     const image = await openImageBytes(bytes, uri, options);
     // An image of several files needs the others too; the bytes of this one are hashed all the same.
