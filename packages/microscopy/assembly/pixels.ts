@@ -4,7 +4,7 @@ export function heapBase(): usize {
   return (__heap_base + 15) & ~15;
 }
 
-// ---- projection: `into` = the greater of both, value by value
+// ---- projection: `into` = the greater of both, value by value; uint16, the type of cameras, 64 bytes a step
 
 export function maxU8(into: usize, from: usize, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += 16) v128.store(into + i, v128.max<u8>(v128.load(into + i), v128.load(from + i)));
@@ -13,7 +13,12 @@ export function maxI8(into: usize, from: usize, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += 16) v128.store(into + i, v128.max<i8>(v128.load(into + i), v128.load(from + i)));
 }
 export function maxU16(into: usize, from: usize, bytes: usize): void {
-  for (let i: usize = 0; i < bytes; i += 16) v128.store(into + i, v128.max<u16>(v128.load(into + i), v128.load(from + i)));
+  for (const end = into + bytes; into < end; into += 64, from += 64) {
+    v128.store(into, v128.max<u16>(v128.load(into), v128.load(from)));
+    v128.store(into, v128.max<u16>(v128.load(into, 16), v128.load(from, 16)), 16);
+    v128.store(into, v128.max<u16>(v128.load(into, 32), v128.load(from, 32)), 32);
+    v128.store(into, v128.max<u16>(v128.load(into, 48), v128.load(from, 48)), 48);
+  }
 }
 export function maxI16(into: usize, from: usize, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += 16) v128.store(into + i, v128.max<i16>(v128.load(into + i), v128.load(from + i)));
@@ -30,114 +35,6 @@ export function maxF32(into: usize, from: usize, bytes: usize): void {
 }
 export function maxF64(into: usize, from: usize, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += 16) v128.store(into + i, v128.max<f64>(v128.load(into + i), v128.load(from + i)));
-}
-
-// ---- bilinear resizing as in OpenCV (imgproc/src/resize.cpp, INTER_LINEAR without IPP)
-//
-// `at`: for each value of an output row the place of its left neighbour (u32, in values); from `inside` on there is no right neighbour.
-// `a0`, `a1`: their weights. The caller makes the tables.
-
-// @ts-ignore: decorator
-@inline
-function across<T>(row: usize, to: usize, values: u32, inside: u32, samples: u32, at: usize, a0: usize, a1: usize): void {
-  const size = sizeof<T>();
-  const right = <usize>samples * size;
-  let i: u32 = 0;
-  for (; i < inside; i++) {
-    const left = row + <usize>load<u32>(at + (i << 2)) * size;
-    store<f32>(
-      to + (i << 2),
-      <f32>load<T>(left) * load<f32>(a0 + (i << 2)) + <f32>load<T>(left + right) * load<f32>(a1 + (i << 2)),
-    );
-  }
-  for (; i < values; i++) store<f32>(to + (i << 2), <f32>load<T>(row + <usize>load<u32>(at + (i << 2)) * size));
-}
-
-export function acrossU16(row: usize, to: usize, values: u32, inside: u32, samples: u32, at: usize, a0: usize, a1: usize): void {
-  if (samples != 1) return across<u16>(row, to, values, inside, samples, at, a0, a1);
-  // Both neighbours come with one load of 32 bits; four values at a time.
-  const mask = i32x4.splat(0xffff);
-  let i: u32 = 0;
-  for (; i + 4 <= inside; i += 4) {
-    const p = at + (i << 2);
-    let pairs = v128.load32_zero(row + (<usize>load<u32>(p) << 1));
-    pairs = v128.load_lane<u32>(row + (<usize>load<u32>(p, 4) << 1), pairs, 1);
-    pairs = v128.load_lane<u32>(row + (<usize>load<u32>(p, 8) << 1), pairs, 2);
-    pairs = v128.load_lane<u32>(row + (<usize>load<u32>(p, 12) << 1), pairs, 3);
-    const left = f32x4.convert_i32x4_s(v128.and(pairs, mask));
-    const right = f32x4.convert_i32x4_s(i32x4.shr_u(pairs, 16));
-    v128.store(
-      to + (i << 2),
-      f32x4.add(f32x4.mul(left, v128.load(a0 + (i << 2))), f32x4.mul(right, v128.load(a1 + (i << 2)))),
-    );
-  }
-  const done = i << 2;
-  across<u16>(row, to + done, values - i, inside - i, 1, at + done, a0 + done, a1 + done);
-}
-
-export function acrossF32(row: usize, to: usize, values: u32, inside: u32, samples: u32, at: usize, a0: usize, a1: usize): void {
-  across<f32>(row, to, values, inside, samples, at, a0, a1);
-}
-
-/** Two rows → one, rounded half to even. */
-export function downU16(row0: usize, row1: usize, to: usize, values: u32, b0: f32, b1: f32): void {
-  const w0 = f32x4.splat(b0);
-  const w1 = f32x4.splat(b1);
-  const top = f32x4.splat(65535);
-  const zero = f32x4.splat(0);
-  for (let i: u32 = 0; i < values; i += 8) {
-    const at = <usize>i << 2;
-    const low = f32x4.add(f32x4.mul(v128.load(row0 + at), w0), f32x4.mul(v128.load(row1 + at), w1));
-    const high = f32x4.add(f32x4.mul(v128.load(row0 + at, 16), w0), f32x4.mul(v128.load(row1 + at, 16), w1));
-    v128.store(
-      to + (<usize>i << 1),
-      i16x8.narrow_i32x4_u(
-        i32x4.trunc_sat_f32x4_s(f32x4.max(zero, f32x4.min(top, f32x4.nearest(low)))),
-        i32x4.trunc_sat_f32x4_s(f32x4.max(zero, f32x4.min(top, f32x4.nearest(high)))),
-      ),
-    );
-  }
-}
-
-export function downF32(row0: usize, row1: usize, to: usize, values: u32, b0: f32, b1: f32): void {
-  const w0 = f32x4.splat(b0);
-  const w1 = f32x4.splat(b1);
-  for (let i: u32 = 0; i < values; i += 4) {
-    const at = <usize>i << 2;
-    v128.store(to + at, f32x4.add(f32x4.mul(v128.load(row0 + at), w0), f32x4.mul(v128.load(row1 + at), w1)));
-  }
-}
-
-/** Bytes in fixed point: weights are 11 bits (i32 here). */
-export function acrossU8(row: usize, to: usize, values: u32, inside: u32, samples: u32, at: usize, a0: usize, a1: usize): void {
-  let i: u32 = 0;
-  for (; i < inside; i++) {
-    const left = row + <usize>load<u32>(at + (i << 2));
-    store<i32>(
-      to + (i << 2),
-      <i32>load<u8>(left) * load<i32>(a0 + (i << 2)) + <i32>load<u8>(left + samples) * load<i32>(a1 + (i << 2)),
-    );
-  }
-  for (; i < values; i++) store<i32>(to + (i << 2), <i32>load<u8>(row + <usize>load<u32>(at + (i << 2))) << 11);
-}
-
-// @ts-ignore: decorator
-@inline
-function blend(row0: usize, row1: usize, w0: v128, w1: v128): v128 {
-  const p0 = i32x4.shr_s(i32x4.mul(i32x4.shr_s(v128.load(row0), 4), w0), 16);
-  const p1 = i32x4.shr_s(i32x4.mul(i32x4.shr_s(v128.load(row1), 4), w1), 16);
-  return i32x4.shr_s(i32x4.add(i32x4.add(p0, p1), i32x4.splat(2)), 2);
-}
-
-export function downU8(row0: usize, row1: usize, to: usize, values: u32, b0: i32, b1: i32): void {
-  const w0 = i32x4.splat(b0);
-  const w1 = i32x4.splat(b1);
-  for (let i: u32 = 0; i < values; i += 16) {
-    const at = <usize>i << 2;
-    const a = i16x8.narrow_i32x4_s(blend(row0 + at, row1 + at, w0, w1), blend(row0 + at + 16, row1 + at + 16, w0, w1));
-    const b = i16x8.narrow_i32x4_s(blend(row0 + at + 32, row1 + at + 32, w0, w1), blend(row0 + at + 48, row1 + at + 48, w0, w1));
-    v128.store(to + i, i8x16.narrow_i16x8_u(a, b));
-  }
 }
 
 // ---- PNG filters (PNG specification, section 9). Rows have 16 zero bytes in front of them, so that the pixel left of the first is zero.

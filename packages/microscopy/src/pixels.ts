@@ -48,6 +48,17 @@ export function newPixels(type: PixelType, length: number): PixelArray {
   return new arrays[type](length);
 }
 
+/** `into`, if it is given and fits, or new pixels. @throws MicroscopyError `invalid-argument`. */
+export function pixelsInto(into: PixelArray | undefined, type: PixelType, length: number): PixelArray {
+  if (into === undefined) return newPixels(type, length);
+  if (!(into instanceof arrays[type]) || into.length !== length)
+    throw new MicroscopyError(
+      "invalid-argument",
+      `Expected ${length} values of ${type} to write into, found ${into.length} in a ${into.constructor.name}`,
+    );
+  return into;
+}
+
 /** Little-endian bytes as pixels, without a copy where they are aligned. */
 export function pixelsFrom(type: PixelType, bytes: Uint8Array<ArrayBuffer>): PixelArray {
   const size = sampleBytes(type);

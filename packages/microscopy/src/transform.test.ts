@@ -12,6 +12,7 @@ import {
   resizedSide,
   resizeNearest,
 } from "./index.ts";
+import { bytesOf, pixelTypeOf } from "./pixels.ts";
 
 function noise(width: number, height: number, samples = 1, seed = 1): Plane {
   let state = seed;
@@ -60,6 +61,15 @@ test("bilinear resizing follows its rule bit for bit", () => {
     ),
     { numRuns: 200 },
   );
+  // More than one band, and factors that jump over rows.
+  for (const [width, height, factor] of [
+    [300, 211, 2.7],
+    [900, 1_200, 0.37],
+  ] as const) {
+    const plane = noise(width, height, 1, height);
+    const expected = Uint16Array.from(plainly(plane, factor));
+    assert.ok(Buffer.from(expected.buffer).equals(bytesOf(resizeBilinear(plane, factor).data)));
+  }
 });
 
 test("sides are rounded half to even, labels taken from floor(d / f)", () => {
@@ -70,6 +80,34 @@ test("sides are rounded half to even, labels taken from floor(d / f)", () => {
   assert.deepEqual([...resizeNearest(labels, 2).data], [1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3]);
   assert.throws(() => resizeBilinear(labels, 2), { tag: "unsupported" });
   assert.throws(() => resizeNearest(labels, 0), { tag: "invalid-argument" });
+});
+
+test("results go into memory that is given, and only where it fits", () => {
+  const plane = noise(70, 50, 3);
+  for (const resize of [resizeBilinear, resizeNearest]) {
+    const made = resize(plane, 1.7);
+    const into = new Uint16Array(made.data.length);
+    const kept = resize(plane, 1.7, into);
+    assert.equal(kept.data, into);
+    assert.deepEqual(kept, made);
+    for (const wrong of [new Uint16Array(5), new Int16Array(into.length)])
+      assert.throws(() => resize(plane, 1.7, wrong), { tag: "invalid-argument", message: /write into/ });
+  }
+});
+
+test("labels of every width are resized as the rule says, over many bands", () => {
+  for (const array of [Uint8Array, Int16Array, Float32Array, BigInt64Array] as const) {
+    const from = (array as BigInt64ArrayConstructor).from.bind(array);
+    const big = (array as unknown) === BigInt64Array;
+    const data = from({ length: 301 * 203 }, (_, i) => (big ? BigInt(i) : i % 120) as bigint);
+    const plane = { width: 301, height: 203, samples: 1, pixelType: pixelTypeOf(data), data };
+    const { width, height, data: found } = resizeNearest(plane, 2.3);
+    const expected = from({ length: width * height }, (_, i) => {
+      const [x, y] = [i % width, Math.floor(i / width)];
+      return data[Math.floor(y / 2.3) * 301 + Math.floor(x / 2.3)]!;
+    });
+    assert.ok(Buffer.from(found.buffer).equals(Buffer.from(expected.buffer)), array.name);
+  }
 });
 
 test("a projection is the greatest value of each place, signed, unsigned and float", () => {

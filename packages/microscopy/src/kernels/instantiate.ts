@@ -10,10 +10,17 @@ interface Wasm {
   Instance: new (module: object, imports: object) => { readonly exports: object };
 }
 
+/** Compiled once: instances share the code, and what V8 has optimised of it. */
+const modules = new Map<string, object>();
+
 /** An instance of `src/gen/<name>.wasm`, with a memory of its own. */
 export function instantiate<T>(name: string): T {
   const wasm = (globalThis as unknown as { WebAssembly: Wasm }).WebAssembly;
-  const module = new wasm.Module(readFileSync(new URL(`../gen/${name}.wasm`, import.meta.url)));
+  let module = modules.get(name);
+  if (module === undefined) {
+    module = new wasm.Module(readFileSync(new URL(`../gen/${name}.wasm`, import.meta.url)));
+    modules.set(name, module);
+  }
   const abort = () => {
     throw new Error(`kernel ${name} aborted`);
   };

@@ -1,17 +1,7 @@
 import { instantiate, type WasmMemory } from "./instantiate.ts";
 
-type Across = (
-  row: number,
-  to: number,
-  values: number,
-  inside: number,
-  samples: number,
-  at: number,
-  a0: number,
-  a1: number,
-) => void;
-type Down = (row0: number, row1: number, to: number, values: number, b0: number, b1: number) => void;
-type Max = (into: number, from: number, bytes: number) => void;
+/** Whole vectors are compared: what lies behind `bytes` up to the step of 64 is changed too. */
+export type Max = (into: number, from: number, bytes: number) => void;
 
 /** What `assembly/pixels.ts` exports. */
 export interface PixelExports {
@@ -25,12 +15,6 @@ export interface PixelExports {
   readonly maxI32: Max;
   readonly maxF32: Max;
   readonly maxF64: Max;
-  readonly acrossU8: Across;
-  readonly acrossU16: Across;
-  readonly acrossF32: Across;
-  readonly downU8: Down;
-  readonly downU16: Down;
-  readonly downF32: Down;
   filterRows(
     from: number,
     to: number,

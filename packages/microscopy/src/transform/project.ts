@@ -1,7 +1,7 @@
 import { MicroscopyError } from "../errors.ts";
 import { padded, reach } from "../kernels/instantiate.ts";
-import { newPixelKernels } from "../kernels/pixel-kernels.ts";
-import { bytesOf, newPixels } from "../pixels.ts";
+import { type Max, newPixelKernels, type PixelExports } from "../kernels/pixel-kernels.ts";
+import { bytesOf, newPixels, type PixelType } from "../pixels.ts";
 import type { MicroscopyImage, Plane, PlaneRequest, ReadOptions } from "../types.ts";
 
 /** Planes in, their maximum out; holds two planes. */
@@ -12,20 +12,26 @@ export interface MaxProjection {
   result(): Plane;
 }
 
+/** A multiple of the kernels' step, so that none reaches into the next piece. */
+const PIECE_BYTES = 64 * 1024;
+
 export function createMaxProjection(): MaxProjection {
   const kernels = newPixelKernels();
-  const into = kernels.heapBase();
+  // Planes come by pieces that stay in the processor's cache.
+  const piece = kernels.heapBase();
+  const into = piece + padded(PIECE_BYTES);
   let first: Omit<Plane, "data"> | undefined;
   let bytes = 0;
   return {
     add(plane) {
       const { width, height, samples, pixelType, data } = plane;
-      const from = into + padded(data.byteLength);
+      const from = bytesOf(data);
       if (first === undefined) {
+        maxOf(kernels, pixelType);
         first = { width, height, samples, pixelType };
-        bytes = data.byteLength;
-        reach(kernels.memory, from + padded(bytes));
-        new Uint8Array(kernels.memory.buffer).set(bytesOf(data), into);
+        bytes = from.length;
+        reach(kernels.memory, into + padded(bytes));
+        new Uint8Array(kernels.memory.buffer).set(from, into);
         return;
       }
       if (
@@ -38,26 +44,12 @@ export function createMaxProjection(): MaxProjection {
           "invalid-argument",
           `A projection expected planes of ${first.width} × ${first.height} × ${first.samples} ${first.pixelType}, found ${width} × ${height} × ${samples} ${pixelType}`,
         );
-      new Uint8Array(kernels.memory.buffer).set(bytesOf(data), from);
-      switch (pixelType) {
-        case "uint8":
-          return kernels.maxU8(into, from, bytes);
-        case "int8":
-          return kernels.maxI8(into, from, bytes);
-        case "uint16":
-          return kernels.maxU16(into, from, bytes);
-        case "int16":
-          return kernels.maxI16(into, from, bytes);
-        case "uint32":
-          return kernels.maxU32(into, from, bytes);
-        case "int32":
-          return kernels.maxI32(into, from, bytes);
-        case "float32":
-          return kernels.maxF32(into, from, bytes);
-        case "float64":
-          return kernels.maxF64(into, from, bytes);
-        default:
-          throw new MicroscopyError("unsupported", `Projections of ${pixelType} are not made here`);
+      const max = maxOf(kernels, pixelType);
+      const memory = new Uint8Array(kernels.memory.buffer);
+      for (let at = 0; at < bytes; at += PIECE_BYTES) {
+        const end = Math.min(bytes, at + PIECE_BYTES);
+        memory.set(from.subarray(at, end), piece);
+        max(into + at, piece, end - at);
       }
     },
     result() {
@@ -67,6 +59,30 @@ export function createMaxProjection(): MaxProjection {
       return { ...first, data };
     },
   };
+}
+
+/** @throws MicroscopyError `unsupported`. */
+function maxOf(kernels: PixelExports, pixelType: PixelType): Max {
+  switch (pixelType) {
+    case "uint8":
+      return kernels.maxU8;
+    case "int8":
+      return kernels.maxI8;
+    case "uint16":
+      return kernels.maxU16;
+    case "int16":
+      return kernels.maxI16;
+    case "uint32":
+      return kernels.maxU32;
+    case "int32":
+      return kernels.maxI32;
+    case "float32":
+      return kernels.maxF32;
+    case "float64":
+      return kernels.maxF64;
+    default:
+      throw new MicroscopyError("unsupported", `Projections of ${pixelType} are not made here`);
+  }
 }
 
 /** The maximum over z of a series at one time, channel and level; planes are read one after the other. */

@@ -1,7 +1,7 @@
 import { MicroscopyError } from "../errors.ts";
 import { padded, reach } from "../kernels/instantiate.ts";
-import { type PixelExports, pixelKernels } from "../kernels/pixel-kernels.ts";
-import { bytesOf, newPixels, type PixelArray, sampleBytes } from "../pixels.ts";
+import { resizeKernels } from "../kernels/resize-kernels.ts";
+import { bytesOf, type PixelArray, pixelsInto, sampleBytes } from "../pixels.ts";
 import type { Plane } from "../types.ts";
 
 /** Length of a side after resizing: OpenCV rounds half to even. */
@@ -17,105 +17,142 @@ export function resizedSide(side: number, factor: number): number {
  * and sums in float32, rounded half to even (uint16); 11-bit fixed point (uint8); float32 unrounded. Bit for bit, except that
  * halves of float32 may differ in the last bit.
  *
+ * @param into takes the result; must be of the plane's pixel type and the result's length. A new array costs as much as the resizing
+ * where planes are big: the system has to find the memory.
  * @throws MicroscopyError `invalid-argument`, `unsupported` for other pixel types.
  */
-export function resizeBilinear(plane: Plane, factor: number): Plane {
+export function resizeBilinear(plane: Plane, factor: number, into?: PixelArray): Plane {
   const { samples, pixelType } = plane;
   if (pixelType !== "uint8" && pixelType !== "uint16" && pixelType !== "float32")
     throw new MicroscopyError("unsupported", `Resizing is for uint8, uint16 and float32, found ${pixelType}`);
   const [width, height] = sidesOf(plane, factor);
+  const data = pixelsInto(into, pixelType, width * height * samples);
   // OpenCV takes means of 2 × 2 pixels there, whatever was asked for.
-  if (factor === 0.5) return halve(plane, width, height);
-  const data = newPixels(pixelType, width * height * samples);
+  if (factor === 0.5) return halve(plane, width, height, data);
   const fixed = pixelType === "uint8";
   const columns = columnTable(plane.width, width, samples, factor, fixed);
-  const kernels = pixelKernels();
-  const { across, down } = stepsOf(kernels, pixelType);
-
-  const values = width * samples;
-  const sourceBytes = plane.width * samples * sampleBytes(pixelType);
-  const outBytes = values * sampleBytes(pixelType);
-  const tableBytes = padded(values * 4);
-  const at = kernels.heapBase();
-  const [a0, a1] = [at + tableBytes, at + 2 * tableBytes];
-  // The kernels work in steps of up to 64 bytes.
-  const rows = [at + 3 * tableBytes, at + 4 * tableBytes + 64];
-  const source = at + 5 * tableBytes + 128;
-  const out = source + padded(plane.height * sourceBytes);
-  reach(kernels.memory, out + padded(outBytes));
-  const memory = new Uint8Array(kernels.memory.buffer);
-  memory.set(bytesOf(columns.at), at);
-  memory.set(bytesOf(columns.a0), a0);
-  memory.set(bytesOf(columns.a1), a1);
-  memory.set(bytesOf(plane.data), source);
-
-  // Two rows made across are held; most output rows need the same two, or one of them.
-  const held = [-1, -1];
-  const rowOf = (y: number, kept: number): number => {
-    const have = held.indexOf(y);
-    if (have >= 0) return have;
-    const place = 1 - kept;
-    across(source + y * sourceBytes, rows[place]!, values, columns.inside, samples, at, a0, a1);
-    held[place] = y;
-    return place;
-  };
-  const result = bytesOf(data);
-  for (let y = 0; y < height; y++) {
-    const { index, weight } = sourceOf(y, factor);
-    // Beyond the edge a row is mixed with itself, as OpenCV does: that may round differently from the row alone.
-    const top = clamp(index, plane.height - 1);
-    const bottom = clamp(index + 1, plane.height - 1);
-    const first = rowOf(top, held[1] === bottom ? 1 : 0);
-    const second = top === bottom ? first : rowOf(bottom, first);
-    const [b0, b1] = fixed
-      ? [fixedWeight(Math.fround(1 - weight)), fixedWeight(weight)]
-      : [Math.fround(1 - weight), weight];
-    down(rows[first]!, rows[second]!, out, values, b0, b1);
-    result.set(memory.subarray(out, out + outBytes), y * outBytes);
-  }
+  const rows = rowTable(plane.height, height, factor, fixed);
+  const kernels = resizeKernels();
+  const arena = place(plane, [columns.at, columns.a0, columns.a1, rows], width * samples);
+  const [at, a0, a1, rowsAt] = arena.tables as [number, number, number, number];
+  kernels.begin();
+  const size = sampleBytes(pixelType);
+  byBands(arena, data, width * samples, height, (y, count) =>
+    kernels.bilinearRows(
+      size,
+      arena.source,
+      plane.width * samples * size,
+      arena.band,
+      rowsAt + 16 * y,
+      count,
+      width * samples,
+      columns.inside,
+      samples,
+      at,
+      a0,
+      a1,
+      arena.held,
+      arena.heldStride,
+    ),
+  );
   return { width, height, samples, pixelType, data };
 }
 
 /**
  * A label image resized by a factor: the value at floor(d / factor), as `cv2.INTER_NEAREST` (no half-pixel centre). Any pixel type.
  *
+ * @param into as in `resizeBilinear`
  * @throws MicroscopyError `invalid-argument`.
  */
-export function resizeNearest(plane: Plane, factor: number): Plane {
+export function resizeNearest(plane: Plane, factor: number, into?: PixelArray): Plane {
   const { samples, pixelType } = plane;
   const [width, height] = sidesOf(plane, factor);
-  const data = newPixels(pixelType, width * height * samples);
+  const data = pixelsInto(into, pixelType, width * height * samples);
   const step = 1 / factor;
-  const columns = Uint32Array.from(
-    { length: width * samples },
-    (_, i) => Math.min(Math.floor(Math.floor(i / samples) * step), plane.width - 1) * samples + (i % samples),
-  );
-  const stride = plane.width * samples;
-  const length = width * samples;
-  for (let y = 0, previous = -1; y < height; y++) {
-    const row = Math.min(Math.floor(y * step), plane.height - 1);
-    if (row === previous) data.copyWithin(y * length, (y - 1) * length, y * length);
-    else pick(plane.data, row * stride, columns, data, y * length);
-    previous = row;
+  const columns = new Uint32Array(width * samples);
+  for (let x = 0, i = 0; x < width; x++) {
+    const from = Math.min(Math.floor(x * step), plane.width - 1) * samples;
+    for (let s = 0; s < samples; s++) columns[i++] = from + s;
   }
+  const rows = new Uint32Array(height);
+  for (let y = 0; y < height; y++) rows[y] = Math.min(Math.floor(y * step), plane.height - 1);
+  const kernels = resizeKernels();
+  const arena = place(plane, [columns, rows], width * samples);
+  const [at, rowsAt] = arena.tables as [number, number];
+  const size = sampleBytes(pixelType);
+  byBands(arena, data, width * samples, height, (y, count) =>
+    kernels.nearestRows(
+      size,
+      arena.source,
+      plane.width * samples * size,
+      arena.band,
+      rowsAt + 4 * y,
+      count,
+      width * samples,
+      at,
+    ),
+  );
   return { width, height, samples, pixelType, data };
 }
 
-function pick(from: PixelArray, row: number, columns: Uint32Array, to: PixelArray, at: number): void {
-  // Arrays of one kind in each branch keep the loop fast.
-  if (from instanceof Uint16Array && to instanceof Uint16Array)
-    for (let x = 0; x < columns.length; x++) to[at + x] = from[row + columns[x]!]!;
-  else if (from instanceof Int32Array && to instanceof Int32Array)
-    for (let x = 0; x < columns.length; x++) to[at + x] = from[row + columns[x]!]!;
-  else
-    for (let x = 0; x < columns.length; x++)
-      (to as Uint8Array)[at + x] = (from as Uint8Array)[row + columns[x]!]!;
+/** Where things lie in the memory of the kernels. */
+interface Arena {
+  readonly tables: readonly number[];
+  readonly source: number;
+  /** Two rows of float32 or int32. */
+  readonly held: number;
+  readonly heldStride: number;
+  /** Output rows on their way. */
+  readonly band: number;
+  readonly bandRows: number;
+}
+
+/** Output is made in bands that stay in the processor's cache until they are copied out. */
+const BAND_BYTES = 128 * 1024;
+
+function place(plane: Plane, tables: readonly ArrayBufferView<ArrayBuffer>[], values: number): Arena {
+  const kernels = resizeKernels();
+  let end = kernels.heapBase();
+  const take = (bytes: number) => {
+    const at = end;
+    end += padded(bytes);
+    return at;
+  };
+  const places = tables.map((table) => take(table.byteLength));
+  const source = take(plane.data.byteLength);
+  const heldStride = padded(values * 4);
+  const held = take(2 * heldStride);
+  const rowBytes = values * sampleBytes(plane.pixelType);
+  const bandRows = Math.max(1, Math.floor(BAND_BYTES / rowBytes));
+  const band = take(bandRows * rowBytes);
+  reach(kernels.memory, end);
+  const memory = new Uint8Array(kernels.memory.buffer);
+  for (const [i, table] of tables.entries()) memory.set(bytesOf(table), places[i]!);
+  memory.set(bytesOf(plane.data), source);
+  return { tables: places, source, held, heldStride, band, bandRows };
+}
+
+function byBands(
+  { band, bandRows }: Arena,
+  data: PixelArray,
+  values: number,
+  height: number,
+  make: (y: number, count: number) => void,
+): void {
+  const memory = new Uint8Array(resizeKernels().memory.buffer);
+  const result = bytesOf(data);
+  const rowBytes = values * data.BYTES_PER_ELEMENT;
+  for (let y = 0; y < height; y += bandRows) {
+    const count = Math.min(bandRows, height - y);
+    make(y, count);
+    result.set(memory.subarray(band, band + count * rowBytes), y * rowBytes);
+  }
 }
 
 /** Means of 2 × 2 pixels, of those that there are at the edges. */
-function halve(plane: Plane, width: number, height: number): Plane {
+function halve(plane: Plane, width: number, height: number, into: PixelArray): Plane {
   const { samples, pixelType } = plane;
-  const data = newPixels(pixelType, width * height * samples) as Float32Array<ArrayBuffer>;
+  const data = into as Float32Array<ArrayBuffer>;
   const source = plane.data as Float32Array;
   const float = pixelType === "float32";
   const stride = plane.width * samples;
@@ -184,10 +221,24 @@ function fixedWeight(weight: number): number {
   return resizedSide(weight, 2048);
 }
 
-function stepsOf(kernels: PixelExports, type: "uint8" | "uint16" | "float32") {
-  if (type === "uint8") return { across: kernels.acrossU8, down: kernels.downU8 };
-  if (type === "uint16") return { across: kernels.acrossU16, down: kernels.downU16 };
-  return { across: kernels.acrossF32, down: kernels.downF32 };
+/** Per output row: upper and lower row of the source and their weights. */
+function rowTable(
+  height: number,
+  outHeight: number,
+  factor: number,
+  fixed: boolean,
+): Uint32Array<ArrayBuffer> {
+  const table = new Uint32Array(4 * outHeight);
+  const weights = fixed ? new Int32Array(table.buffer) : new Float32Array(table.buffer);
+  for (let y = 0; y < outHeight; y++) {
+    const { index, weight } = sourceOf(y, factor);
+    // Beyond the edge a row is mixed with itself, as OpenCV does: that may round differently from the row alone.
+    table[4 * y] = clamp(index, height - 1);
+    table[4 * y + 1] = clamp(index + 1, height - 1);
+    weights[4 * y + 2] = fixed ? fixedWeight(Math.fround(1 - weight)) : Math.fround(1 - weight);
+    weights[4 * y + 3] = fixed ? fixedWeight(weight) : weight;
+  }
+  return table;
 }
 
 function clamp(value: number, top: number): number {

@@ -1,0 +1,42 @@
+import { instantiate, type WasmMemory } from "./instantiate.ts";
+
+/** What `assembly/resize.ts` exports. */
+interface ResizeExports {
+  readonly memory: WasmMemory;
+  heapBase(): number;
+  begin(): void;
+  bilinearRows(
+    size: number,
+    from: number,
+    fromStride: number,
+    to: number,
+    rows: number,
+    count: number,
+    values: number,
+    inside: number,
+    samples: number,
+    at: number,
+    a0: number,
+    a1: number,
+    held: number,
+    stride: number,
+  ): void;
+  nearestRows(
+    size: number,
+    from: number,
+    fromStride: number,
+    to: number,
+    rows: number,
+    count: number,
+    values: number,
+    at: number,
+  ): void;
+}
+
+let loaded: ResizeExports | undefined;
+
+/** The kernels of this thread; they share one memory, so a caller must not await between filling and emptying it. */
+export function resizeKernels(): ResizeExports {
+  loaded ??= instantiate<ResizeExports>("resize");
+  return loaded;
+}
