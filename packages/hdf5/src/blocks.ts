@@ -9,9 +9,10 @@ const blockBytes = 16 * 1024 * 1024;
 const maxChunkBytes = 512 * 1024 * 1024;
 /** A pass that has to hold whole rows of chunks may be bigger, up to this. */
 const maxBlockBytes = 128 * 1024 * 1024;
-/** Deflate cannot expand more than about 1032 times, LZF not more than 132; Zstandard can, on constant data. */
+/** Deflate cannot expand more than about 1032 times, LZF and LZ4 not more than 255; Zstandard, also inside others, can, on constant data. */
 const maxExpansion = 1_100;
 const maxZstdExpansion = 100_000;
+const withZstd: ReadonlySet<number> = new Set([filterIds.zstd, filterIds.blosc, filterIds.bitshuffle]);
 /** Small datasets may never have been written at all: HDF5 then gives fill values. */
 const alwaysAllowedBytes = 16 * 1024 * 1024;
 
@@ -27,9 +28,7 @@ export function elementCount(shape: readonly number[] | undefined): number {
 export function checkDeclaredSize(info: DatasetInfo, fileBytes: number, where: string): void {
   const size = info.elementBytes;
   const declared = elementCount(info.shape) * size;
-  const packed = info.filters.some((filter) => filter.id === filterIds.zstd)
-    ? maxZstdExpansion
-    : maxExpansion;
+  const packed = info.filters.some(({ id }) => withZstd.has(id)) ? maxZstdExpansion : maxExpansion;
   const factor = info.filters.length > 0 ? packed : 1;
   if (!(declared <= Math.max(alwaysAllowedBytes, fileBytes * factor))) {
     throw new Hdf5Error(

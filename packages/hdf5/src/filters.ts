@@ -1,7 +1,18 @@
-import * as zlib from "node:zlib";
 import { Hdf5Error } from "./errors.ts";
 
-export const filterIds = { deflate: 1, shuffle: 2, fletcher32: 3, lzf: 32000, zstd: 32015 } as const;
+/** What the codecs here decode. */
+export const filterIds = {
+  deflate: 1,
+  shuffle: 2,
+  fletcher32: 3,
+  lzf: 32000,
+  blosc: 32001,
+  lz4: 32004,
+  bitshuffle: 32008,
+  zstd: 32015,
+} as const;
+
+const here: ReadonlySet<number> = new Set(Object.values(filterIds));
 
 /** What the HDF5 in h5wasm decodes: deflate, shuffle, fletcher32, nbit, scale-offset. */
 const inFallback = new Set([1, 2, 3, 5, 6]);
@@ -9,9 +20,6 @@ const names: Record<number, string> = {
   4: "SZIP",
   305: "LZO",
   307: "BZIP2",
-  32001: "Blosc",
-  32004: "LZ4",
-  32008: "Bitshuffle",
   32013: "ZFP",
   32026: "Blosc2",
 };
@@ -25,10 +33,10 @@ export function filterRoute(
   filters: readonly { id: number; name: string }[],
   where: string,
 ): "here" | "fallback" {
-  const foreign = filters.find(({ id }) => !canDecode(id));
+  const foreign = filters.find(({ id }) => !here.has(id));
   if (foreign === undefined) return "here";
   if (filters.every(({ id }) => inFallback.has(id))) return "fallback";
-  const bad = filters.find(({ id }) => !canDecode(id) && !inFallback.has(id)) ?? foreign;
+  const bad = filters.find(({ id }) => !here.has(id) && !inFallback.has(id)) ?? foreign;
   throw unsupportedFilter(bad, where);
 }
 
@@ -43,15 +51,5 @@ function unsupportedFilter({ id, name }: { id: number; name: string }, where: st
     "unsupported",
     `${where} is compressed with the filter ${names[id] ?? (name || "unknown")} (id ${id}), which is not supported; ` +
       `save the file again with gzip, for example adata.write_h5ad(path, compression="gzip")`,
-  );
-}
-
-function canDecode(id: number): boolean {
-  if (id === filterIds.zstd) return typeof zlib.zstdDecompressSync === "function";
-  return (
-    id === filterIds.deflate ||
-    id === filterIds.shuffle ||
-    id === filterIds.fletcher32 ||
-    id === filterIds.lzf
   );
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { bitShuffled, naiveBlosc, naiveLz4 } from "@cytomesh/codecs/testing";
 import { createH5, openH5 } from "./index.ts";
 import type { H5Type } from "./types.ts";
 import { writeChunkIndex } from "./write/chunk-index.ts";
@@ -154,10 +155,52 @@ test("LZF chunks are decoded, for numbers and for strings", async () => {
   file.close();
 });
 
+test("chunks of Blosc, LZ4 and bitshuffle are decoded, whole and by rows", async () => {
+  const values = Int32Array.from({ length: 320 }, (_, i) => (i * i) % 97);
+  const chunk = (k: number) => bytesOf(values.slice(k * 160, k * 160 + 160));
+  const blosc = (k: number) =>
+    naiveBlosc(chunk(k), {
+      codec: "lz4",
+      shuffle: k === 0 ? "bytes" : "bits",
+      typeBytes: 4,
+      blockBytes: 512,
+    });
+  const lz4 = (k: number) => {
+    const block = naiveLz4(chunk(k));
+    const header = Buffer.alloc(16);
+    header.writeBigUInt64BE(640n);
+    header.writeUInt32BE(640, 8);
+    header.writeUInt32BE(block.length, 12);
+    return new Uint8Array(Buffer.concat([header, block]));
+  };
+  const bits = (k: number) => bitShuffled(chunk(k), 4);
+  const cases = [
+    [{ id: 32001, values: [2, 2, 4, 640, 5, 1, 1] }, blosc],
+    [{ id: 32004, values: [0] }, lz4],
+    [{ id: 32008, values: [0, 5, 4, 0, 0] }, bits],
+  ] as const;
+  for (const [filter, stored] of cases) {
+    craft(int32, [320], [160], [{ id: filter.id, values: [...filter.values] }], () => [stored(0), stored(1)]);
+    const file = await openH5(path);
+    assert.deepEqual(file.read(file.dataset("/d")), values);
+    assert.deepEqual(file.read(file.dataset("/d"), 150, 170), values.slice(150, 170));
+    file.close();
+  }
+  // A container of Blosc 2, and a bitshuffle with a compressor nobody has.
+  craft(int32, [160], [160], [{ id: 32001, values: [] }], () => [blosc(0).fill(5, 0, 1)]);
+  let file = await openH5(path);
+  assert.throws(() => file.read(file.dataset("/d")), { tag: "unsupported", message: /\/d.*version 5/ });
+  file.close();
+  craft(int32, [160], [160], [{ id: 32008, values: [0, 5, 4, 0, 9] }], () => [bits(0)]);
+  file = await openH5(path);
+  assert.throws(() => file.read(file.dataset("/d")), { tag: "unsupported", message: /compressor 9/ });
+  file.close();
+});
+
 test("an unknown filter is named together with the way out", async () => {
-  craft(int32, [8], [8], [{ id: 32001, values: [] }], () => [new Uint8Array(20)]);
+  craft(int32, [8], [8], [{ id: 32026, values: [] }], () => [new Uint8Array(20)]);
   const file = await openH5(path);
-  const message = /\/d is compressed with the filter Blosc \(id 32001\).*save the file again with gzip/;
+  const message = /\/d is compressed with the filter Blosc2 \(id 32026\).*save the file again with gzip/;
   assert.throws(() => file.read(file.dataset("/d")), { tag: "unsupported", message });
   file.close();
 });

@@ -1,6 +1,6 @@
 // The inner loops of TIFF decoding. Buffers lie behind heapBase(); inputs and outputs have 64 bytes of slack behind them.
 
-export { inflate } from "../../hdf5/assembly/_inflate";
+export { inflate } from "../../codecs/assembly/_inflate";
 
 export function heapBase(): usize {
   return (__heap_base + 15) & ~15;

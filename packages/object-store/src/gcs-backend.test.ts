@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { crc32c } from "@cytomesh/codecs";
 import fc from "fast-check";
 import { OAuth2Client } from "google-auth-library";
-import { crc32c, crc32cBase64 } from "./crc32c.ts";
+import { crc32cBase64 } from "./crc32c-base64.ts";
 import { createObjectStore, joinUri, ObjectStoreError } from "./index.ts";
 import { gcsTestStore } from "./testing/stores.ts";
 

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { crc32c } from "@cytomesh/codecs";
 import {
   type File,
   type FileMetadata,
@@ -10,7 +11,7 @@ import {
 } from "@google-cloud/storage";
 import type { Backend, BackendPut, Location, PutSource } from "./backend.ts";
 import { abortable, SINGLE_REQUEST_BYTES } from "./body.ts";
-import { crc32c, crc32cBase64 } from "./crc32c.ts";
+import { crc32cBase64 } from "./crc32c-base64.ts";
 import { ObjectStoreError } from "./errors.ts";
 import { pastTheEnd } from "./file-backend.ts";
 import { damaged, downloadTransport, openDownload } from "./gcs-download.ts";

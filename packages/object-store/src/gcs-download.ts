@@ -1,8 +1,9 @@
 import { pipeline, Readable, Transform } from "node:stream";
+import { crc32c } from "@cytomesh/codecs";
 import type { Storage } from "@google-cloud/storage";
 import { PassThroughClient } from "google-auth-library";
 import type { Location, OpenedObject } from "./backend.ts";
-import { crc32c, crc32cBase64 } from "./crc32c.ts";
+import { crc32cBase64 } from "./crc32c-base64.ts";
 import { ObjectStoreError } from "./errors.ts";
 import type { ByteRange } from "./types.ts";
 

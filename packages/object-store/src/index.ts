@@ -1,4 +1,3 @@
-export { crc32c } from "./crc32c.ts";
 export type { ObjectStoreErrorTag } from "./errors.ts";
 export { OBJECT_STORE_ERRORS, ObjectStoreError } from "./errors.ts";
 export type { GetJsonOptions, LocalFileOptions, PutJsonOptions } from "./helpers.ts";

@@ -1,7 +1,19 @@
-import * as zlib from "node:zlib";
+import {
+  type Arena,
+  type BitshuffleOptions,
+  bitshuffleAt,
+  bloscAt,
+  CodecError,
+  hdf5Lz4At,
+  inflateAt,
+  lzfAt,
+  reserve,
+  type Span,
+  unzstd,
+  view,
+} from "@cytomesh/codecs";
 import { Hdf5Error } from "../errors.ts";
 import { filterIds } from "../filters.ts";
-import { type Arena, reserve, type Span } from "./arena.ts";
 
 export interface StoredFilter {
   id: number;
@@ -19,12 +31,13 @@ export interface ChunkCoding {
 }
 
 /**
- * Undoes the filter pipeline of one stored chunk: deflate, shuffle, fletcher32 (checked), LZF, Zstandard.
+ * Undoes the filter pipeline of one stored chunk: deflate, shuffle, fletcher32 (checked), LZF, Zstandard, Blosc, LZ4, bitshuffle.
  *
  * @param filterMask bit k set: filter k was left out for this chunk (LZF does so with what it cannot shrink)
  * @param where names dataset and chunk in errors
  * @param into takes the bytes, exactly `chunkBytes`; without it a new array is made
- * @throws Hdf5Error "corrupt" when it cannot be decoded, fails its checksum or has another size than `chunkBytes`
+ * @throws Hdf5Error "corrupt" when it cannot be decoded, fails its checksum or has another size than `chunkBytes`; "unsupported" for a
+ * container of Blosc 2
  */
 export function decodeChunk(
   stored: Uint8Array,
@@ -48,9 +61,13 @@ let arena: Arena;
 
 /** Where the stored bytes of the next `decodeInput` are to be put, for who reads them from a file. */
 export function chunkInput(storedBytes: number, coding: ChunkCoding): Uint8Array<ArrayBuffer> {
-  arena = reserve(storedBytes, coding.chunkBytes + checksumBytes);
-  return arena.bytes.subarray(arena.input, arena.input + storedBytes);
+  const room = coding.chunkBytes + checksumBytes;
+  const scratch = coding.filters.some(({ id }) => needsScratch.has(id)) ? room : 0;
+  arena = reserve([storedBytes, room, room, scratch]);
+  return view(arena, { at: arena.areas[0]!, length: storedBytes });
 }
+
+const needsScratch: ReadonlySet<number> = new Set([filterIds.blosc, filterIds.bitshuffle]);
 
 /** @returns the chunk, in memory that the next chunk overwrites */
 export function decodeInput(
@@ -59,14 +76,15 @@ export function decodeInput(
   filterMask: number,
   where: string,
 ): Uint8Array<ArrayBuffer> {
-  let span: Span = { at: arena.input, length: storedBytes };
+  let span: Span = { at: arena.areas[0]!, length: storedBytes };
   try {
     for (let k = coding.filters.length - 1; k >= 0; k--) {
       if ((filterMask & (1 << k)) === 0) span = undo(coding.filters[k]!, span, coding);
     }
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Hdf5Error("corrupt", `${where}: a compressed chunk cannot be decoded: ${reason}`, { cause });
+    const tag = cause instanceof CodecError ? cause.tag : "corrupt";
+    throw new Hdf5Error(tag, `${where}: a compressed chunk cannot be decoded: ${reason}`, { cause });
   }
   if (span.length !== coding.chunkBytes) {
     throw new Hdf5Error(
@@ -74,46 +92,56 @@ export function decodeInput(
       `${where}: a chunk holds ${span.length} bytes, expected ${coding.chunkBytes}`,
     );
   }
-  return arena.bytes.subarray(span.at, span.at + span.length);
+  return view(arena, span);
 }
 
 const checksumBytes = 4;
-/**
- * From here on zlib is as fast or faster: its inner loop is native, ours starts sooner and copies matches quicker. Measured with
- * bench/data-plane/codecs.ts.
- */
-const nativeFromRatio = 4;
-const nativeFromBytes = 32 * 1024;
-
 function undo({ id, values }: StoredFilter, from: Span, { elementBytes, chunkBytes }: ChunkCoding): Span {
-  const { codecs } = arena;
-  const to = arena.outputs[from.at === arena.outputs[0] ? 1 : 0];
+  const [, first, second, scratch] = arena.areas as [number, number, number, number];
+  const to = from.at === first ? second : first;
   const room = chunkBytes + checksumBytes;
   switch (id) {
     case filterIds.shuffle: {
       const size = values?.[0] ?? elementBytes;
       if (size <= 1 || from.length > room) return from;
-      codecs.unshuffle(from.at, to, from.length, size);
+      arena.kernels.unshuffle(from.at, to, from.length, size);
       return { at: to, length: from.length };
     }
     case filterIds.fletcher32:
       return withoutChecksum(from);
     case filterIds.lzf:
-      return { at: to, length: checked(codecs.lzfDecode(from.at, from.length, to, room), lzfFailures) };
+      return { at: to, length: lzfAt(arena, from, to, room) };
     case filterIds.zstd:
-      return put(zlib.zstdDecompressSync(view(from), { maxOutputLength: room }), to);
-    case filterIds.deflate: {
-      const small = chunkBytes <= nativeFromBytes || from.length * nativeFromRatio <= chunkBytes;
-      if (!small) return put(zlib.inflateSync(view(from), { maxOutputLength: room, chunkSize: room }), to);
-      return { at: to, length: checked(codecs.inflate(from.at, from.length, to, room), inflateFailures) };
+      return put(unzstd(view(arena, from), room), to);
+    case filterIds.deflate:
+      return { at: to, length: inflateAt(arena, from, to, room) };
+    case filterIds.blosc:
+      return { at: to, length: bloscAt(arena, from, to, room, scratch) };
+    case filterIds.lz4:
+      return { at: to, length: hdf5Lz4At(arena, from, to, room) };
+    case filterIds.bitshuffle: {
+      const options = bitshuffleOptions(values, elementBytes);
+      return { at: to, length: bitshuffleAt(arena, from, to, room, scratch, options) };
     }
     default:
       throw new Error(`filter ${id} is unknown`);
   }
 }
 
-function view(span: Span): Uint8Array {
-  return arena.bytes.subarray(span.at, span.at + span.length);
+const bitshuffleCompressors: Readonly<Record<number, BitshuffleOptions["compressor"]>> = {
+  0: "none",
+  2: "lz4",
+  3: "zstd",
+};
+
+/** Its values: two of the version, then bytes of an element, elements of a block, compressor and level. */
+function bitshuffleOptions(values: readonly number[] | undefined, elementBytes: number): BitshuffleOptions {
+  const code = values?.[4] ?? 0;
+  const compressor = bitshuffleCompressors[code];
+  if (compressor === undefined) {
+    throw new CodecError("unsupported", `bitshuffle with compressor ${code}; LZ4 and Zstandard are known`);
+  }
+  return { elementBytes: values?.[2] ?? elementBytes, blockElements: values?.[3] ?? 0, compressor };
 }
 
 function put(bytes: Uint8Array, at: number): Span {
@@ -126,32 +154,10 @@ function withoutChecksum(from: Span): Span {
   const length = from.length - checksumBytes;
   if (length < 0) throw new Error(`${from.length} bytes cannot hold a Fletcher checksum`);
   const found = new DataView(arena.bytes.buffer).getUint32(from.at + length, true);
-  const made = arena.codecs.fletcher32(from.at, length) >>> 0;
+  const made = arena.kernels.fletcher32(from.at, length) >>> 0;
   const swapped = (((made & 0x00ff00ff) << 8) | ((made >>> 8) & 0x00ff00ff)) >>> 0;
   if (found !== made && found !== swapped) {
     throw new Error(`its Fletcher checksum is ${made.toString(16)}, the file says ${found.toString(16)}`);
   }
   return { at: from.at, length };
-}
-
-const inflateFailures = [
-  "no zlib header",
-  "the compressed data ends too early",
-  "unknown kind of block",
-  "impossible code lengths",
-  "a code that does not exist",
-  "a reference to before the beginning",
-  "more bytes than a chunk has",
-  "wrong Adler checksum",
-  "a stored block contradicts its length",
-];
-const lzfFailures = [
-  "LZF: literal run beyond the end",
-  "LZF: input ends inside a back reference",
-  "LZF: back reference out of bounds",
-];
-
-function checked(result: number, failures: readonly string[]): number {
-  if (result < 0) throw new Error(failures[-result - 1] ?? `failure ${result}`);
-  return result;
 }

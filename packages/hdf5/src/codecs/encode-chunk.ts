@@ -1,6 +1,6 @@
 import { deflateSync } from "node:zlib";
+import { type Arena, deflateBound, reserve, type Span, view } from "@cytomesh/codecs";
 import { filterIds } from "../filters.ts";
-import { type Arena, reserve, type Span } from "./arena.ts";
 
 /** What is done to every chunk of a dataset, in this order: shuffle, then deflate or LZF, then the checksum. */
 export interface Pipeline {
@@ -30,24 +30,20 @@ export function filterSpecs(pipeline: Pipeline, chunkBytes: number): { id: numbe
   return specs;
 }
 
-/** Bytes that an encoded chunk has at most. */
-export function encodedBound(chunkBytes: number): number {
-  return chunkBytes + (chunkBytes >> 8) + 4096;
-}
-
 /**
  * Level 1 of bytes or shuffled numbers is deflated by our own encoder, whose output is the same on every machine; all else by zlib,
  * whose output belongs to the Node release.
  */
 export function encodeChunk(raw: Uint8Array, pipeline: Pipeline): EncodedChunk {
-  const arena = reserve(raw.length, encodedBound(raw.length));
-  arena.bytes.set(raw, arena.input);
-  let span: Span = { at: arena.input, length: raw.length };
+  const bound = deflateBound(raw.length);
+  const arena = reserve([raw.length, bound, bound]);
+  let span: Span = { at: arena.areas[0]!, length: raw.length };
+  arena.bytes.set(raw, span.at);
   let filterMask = 0;
   let k = 0;
   if (pipeline.shuffle) {
-    const at = arena.outputs[0];
-    arena.codecs.shuffle(span.at, at, span.length, pipeline.elementBytes);
+    const at = arena.areas[1]!;
+    arena.kernels.shuffle(span.at, at, span.length, pipeline.elementBytes);
     span = { at, length: span.length };
     k++;
   }
@@ -57,30 +53,30 @@ export function encodeChunk(raw: Uint8Array, pipeline: Pipeline): EncodedChunk {
   }
   if (pipeline.lzf) {
     const at = other(arena, span);
-    const length = arena.codecs.lzfEncode(span.at, span.length, at);
+    const length = arena.kernels.lzfEncode(span.at, span.length, at);
     if (length === 0) filterMask |= 1 << k;
     else span = { at, length };
     k++;
   }
   if (pipeline.fletcher32) {
-    const sum = arena.codecs.fletcher32(span.at, span.length) >>> 0;
+    const sum = arena.kernels.fletcher32(span.at, span.length) >>> 0;
     new DataView(arena.bytes.buffer).setUint32(span.at + span.length, sum, true);
     span = { at: span.at, length: span.length + 4 };
   }
-  return { bytes: arena.bytes.subarray(span.at, span.at + span.length), filterMask };
+  return { bytes: view(arena, span), filterMask };
 }
 
 function deflate(arena: Arena, from: Span, { deflateLevel, shuffle, elementBytes }: Pipeline): Span {
   const at = other(arena, from);
   const planes = shuffle ? elementBytes : 1;
   if (deflateLevel === 1 && (shuffle || elementBytes === 1) && planes <= 16) {
-    return { at, length: arena.codecs.deflate(from.at, from.length, at, planes) };
+    return { at, length: arena.kernels.deflate(from.at, from.length, at, planes) };
   }
-  const bytes = deflateSync(arena.bytes.subarray(from.at, from.at + from.length), { level: deflateLevel });
+  const bytes = deflateSync(view(arena, from), { level: deflateLevel });
   arena.bytes.set(bytes, at);
   return { at, length: bytes.length };
 }
 
 function other(arena: Arena, span: Span): number {
-  return arena.outputs[span.at === arena.outputs[0] ? 1 : 0];
+  return arena.areas[span.at === arena.areas[1] ? 2 : 1]!;
 }

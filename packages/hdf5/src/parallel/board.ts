@@ -1,4 +1,5 @@
-import { type EncodedChunk, encodeChunk, encodedBound, type Pipeline } from "../codecs/encode-chunk.ts";
+import { deflateBound } from "@cytomesh/codecs";
+import { type EncodedChunk, encodeChunk, type Pipeline } from "../codecs/encode-chunk.ts";
 
 /**
  * Chunks that wait to be encoded, in memory that threads share. Who wants one claims it by compare-and-exchange, so the thread that
@@ -40,7 +41,7 @@ export function createBoard(slots: number): Board {
     slots: Array.from({ length: slots }, () => ({
       fields: new Int32Array(new SharedArrayBuffer(64)),
       input: new Uint8Array(new SharedArrayBuffer(slotBytes)),
-      output: new Uint8Array(new SharedArrayBuffer(encodedBound(slotBytes))),
+      output: new Uint8Array(new SharedArrayBuffer(deflateBound(slotBytes))),
     })),
   };
 }

@@ -1,5 +1,6 @@
 import { constants, zstdCompressSync } from "node:zlib";
-import { crc32c, joinUri, type ObjectStore } from "@cytomesh/object-store";
+import { crc32c } from "@cytomesh/codecs";
+import { joinUri, type ObjectStore } from "@cytomesh/object-store";
 import { MicroscopyError } from "../errors.ts";
 import { bytesOf, newPixels } from "../pixels.ts";
 import { shrinkPlane } from "../transform/shrink.ts";

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { crc32c, crc32cBase64 } from "../crc32c.ts";
+import { crc32c } from "@cytomesh/codecs";
+import { crc32cBase64 } from "../crc32c-base64.ts";
 
 /** The part of the GCS JSON API that the backend uses, in memory, for tests. */
 export interface FakeGcs {

@@ -1,7 +1,7 @@
+import { crc32c } from "@cytomesh/codecs";
 import { readFields } from "@cytomesh/kernels";
 import { SegmentationError } from "../errors.ts";
 import type { WeightLayer } from "../stardist/layers.ts";
-import { crc32c } from "./crc32c.ts";
 import type { ModelFiles } from "./files.ts";
 import { readTable } from "./sstable.ts";
 import { decodeFloats, elementsOf, type FloatType, gatherLayers, type NamedTensor } from "./tensors.ts";

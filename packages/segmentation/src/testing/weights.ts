@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { crc32c } from "@cytomesh/codecs";
 import { createH5 } from "@cytomesh/hdf5";
 import { encodeOnnxModel } from "@cytomesh/kernels";
-import { crc32c } from "../import/crc32c.ts";
 import type { Tensor, WeightLayer } from "../stardist/layers.ts";
 
 /** Weights in every form that is imported, written as the tools write them; small and for tests only. */

@@ -1,16 +1,7 @@
 import * as zlib from "node:zlib";
+import { adler32, crc32c, decodeBlosc, decodeLz4Block, gunzip, inflate, unzstd } from "@cytomesh/codecs";
 import { ZarrError } from "../errors.ts";
-import { crc32c, decodeLz4Block } from "../kernels.ts";
 import type { BytesCodec } from "./codec.ts";
-
-/** Output comes in pieces of this size: one piece for a chunk of usual size, and little waste for a small one. */
-function bounds(stored: Uint8Array, maxBytes: number): { maxOutputLength: number; chunkSize: number } {
-  const likely = Math.min(maxBytes + 64, stored.length * 8 + 1024);
-  return {
-    maxOutputLength: Math.max(1, maxBytes),
-    chunkSize: Math.max(1024, Math.min(likely, 16 * 1024 * 1024)),
-  };
-}
 
 function bytesOf(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
@@ -19,7 +10,7 @@ function bytesOf(buffer: Buffer): Uint8Array {
 export function gzipCodec(level: number): BytesCodec {
   return {
     name: "gzip",
-    decode: (bytes, maxBytes) => bytesOf(zlib.gunzipSync(bytes, bounds(bytes, maxBytes))),
+    decode: gunzip,
     // Node leaves the time field of the header at zero, so the bytes depend on the input alone.
     encode: (bytes) => bytesOf(zlib.gzipSync(bytes, { level })),
   };
@@ -28,7 +19,7 @@ export function gzipCodec(level: number): BytesCodec {
 export function zlibCodec(level: number): BytesCodec {
   return {
     name: "zlib",
-    decode: (bytes, maxBytes) => bytesOf(zlib.inflateSync(bytes, bounds(bytes, maxBytes))),
+    decode: inflate,
     encode: (bytes) => bytesOf(zlib.deflateSync(bytes, { level })),
   };
 }
@@ -40,11 +31,14 @@ export function zstdCodec(level: number, checksum: boolean): BytesCodec {
   };
   return {
     name: "zstd",
-    decode: (bytes, maxBytes) => bytesOf(zlib.zstdDecompressSync(bytes, bounds(bytes, maxBytes))),
+    decode: unzstd,
     // Without the size in the frame header numcodecs refuses what we write.
     encode: (bytes) => bytesOf(zlib.zstdCompressSync(bytes, { params, pledgedSrcSize: bytes.length })),
   };
 }
+
+/** Containers of Blosc 1; only read. */
+export const bloscCodec: BytesCodec = { name: "blosc", decode: decodeBlosc };
 
 /** numcodecs' LZ4: the decoded size as a little-endian int32, then one LZ4 block. */
 export const lz4Codec: BytesCodec = {
@@ -85,20 +79,6 @@ export function checksumCodec(kind: "crc32" | "adler32" | "crc32c", at: "start" 
 
 function hex(value: number): string {
   return value.toString(16).padStart(8, "0");
-}
-
-function adler32(bytes: Uint8Array): number {
-  let low = 1;
-  let high = 0;
-  for (let from = 0; from < bytes.length; from += 3800) {
-    for (const byte of bytes.subarray(from, from + 3800)) {
-      low += byte;
-      high += low;
-    }
-    low %= 65521;
-    high %= 65521;
-  }
-  return ((high << 16) | low) >>> 0;
 }
 
 export function checkLevel(level: number, low: number, high: number, name: string): number {

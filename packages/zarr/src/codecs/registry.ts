@@ -1,11 +1,10 @@
+import { unshuffle } from "@cytomesh/codecs";
 import { ZarrError } from "../errors.ts";
-import { shuffleBytes } from "../kernels.ts";
 import { field, show } from "../meta/json.ts";
 import { parseTypeV2 } from "../meta/type.ts";
 import type { Json, JsonObject } from "../types.ts";
-import { bloscCodec } from "./blosc.ts";
 import type { BytesCodec } from "./codec.ts";
-import { checksumCodec, gzipCodec, lz4Codec, zlibCodec, zstdCodec } from "./compress.ts";
+import { bloscCodec, checksumCodec, gzipCodec, lz4Codec, zlibCodec, zstdCodec } from "./compress.ts";
 import { asTypeCodec, deltaCodec, fixedScaleOffsetCodec, type NumberType, packBitsCodec } from "./numbers.ts";
 
 /**
@@ -40,7 +39,7 @@ function shuffleCodec(config: JsonObject, where: string): BytesCodec {
   if (typeof size !== "number" || !Number.isInteger(size) || size < 1 || size > 1 << 16) {
     throw new ZarrError("corrupt", `${where}: shuffle with an element size of ${size}`);
   }
-  return { name: "shuffle", decode: (bytes) => shuffleBytes(bytes, size, true) };
+  return { name: "shuffle", decode: (bytes) => unshuffle(bytes, size) };
 }
 
 /** numcodecs' filters over numbers; `encoded` is the type on the far side, for v3 where later codecs depend on it. */

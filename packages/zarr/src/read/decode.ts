@@ -1,3 +1,4 @@
+import { CodecError } from "@cytomesh/codecs";
 import type { Pipeline } from "../codecs/codec.ts";
 import { asNumbers } from "../codecs/numbers.ts";
 import { swapBytes } from "../codecs/swap.ts";
@@ -110,6 +111,7 @@ export function wrapped<T>(where: string, work: () => T): T {
     return work();
   } catch (cause) {
     if (cause instanceof ZarrError) throw cause;
-    throw new ZarrError("corrupt", `${where} cannot be decoded: ${(cause as Error).message}`, { cause });
+    const tag = cause instanceof CodecError ? cause.tag : "corrupt";
+    throw new ZarrError(tag, `${where} cannot be decoded: ${(cause as Error).message}`, { cause });
   }
 }

@@ -1,5 +1,5 @@
 import * as zlib from "node:zlib";
-import { crc32c } from "../kernels.ts";
+import { crc32c } from "@cytomesh/codecs";
 import { json } from "./memory-store.ts";
 
 /**

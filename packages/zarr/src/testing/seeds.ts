@@ -1,10 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { naiveBlosc } from "@cytomesh/codecs/testing";
 import { createZarr } from "../write/writer.ts";
 import { json } from "./memory-store.ts";
 import { naiveZarr } from "./naive.ts";
-import { naiveBlosc } from "./naive-blosc.ts";
 
 /** Small hierarchies of every kind, as objects by key: what mutants are made from. */
 export async function seedHierarchies(): Promise<{ name: string; objects: Map<string, Uint8Array> }[]> {

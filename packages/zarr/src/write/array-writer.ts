@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
+import { crc32c } from "@cytomesh/codecs";
 import { ZarrError } from "../errors.ts";
-import { crc32c } from "../kernels.ts";
 import { under } from "../meta/path.ts";
 import { elementBytes } from "../meta/type.ts";
 import type { Json, JsonObject, ZarrType, ZarrValues } from "../types.ts";

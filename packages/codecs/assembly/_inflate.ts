@@ -62,9 +62,29 @@ export function inflate(from: usize, length: u32, to: usize, room: u32): i32 {
   if (length < 6) return -2;
   const head: u32 = bswap<u16>(load<u16>(from));
   if ((head & 0x0f00) != 0x0800 || head >> 12 > 7 || head & 0x20 || head % 31 != 0) return -1;
-  preparePatterns();
   const inEnd = from + length;
-  next = from + 2;
+  const failed = blocks(from + 2, inEnd, to, room);
+  if (failed != 0) return failed;
+  const tail = position();
+  if (tail + 4 > inEnd) return -2;
+  const size = <u32>(written - to);
+  return adler32(to, size) == bswap<u32>(load<u32>(tail)) ? <i32>size : -8;
+}
+
+/** A deflate stream with nothing around it (RFC 1951), as gzip has it; results as those of `inflate`. */
+export function inflateRaw(from: usize, length: u32, to: usize, room: u32): i32 {
+  const failed = blocks(from, from + length, to, room);
+  return failed != 0 ? failed : <i32>(written - to);
+}
+
+/** The address behind the stream that `inflateRaw` decoded last. */
+export function inflateEnd(): usize {
+  return position();
+}
+
+function blocks(from: usize, inEnd: usize, to: usize, room: u32): i32 {
+  preparePatterns();
+  next = from;
   bits = 0;
   held = 0;
   written = to;
@@ -84,10 +104,7 @@ export function inflate(from: usize, length: u32, to: usize, room: u32): i32 {
     if (failed != 0) return failed;
     if (position() > inEnd) return -2;
   }
-  const tail = position();
-  if (tail + 4 > inEnd) return -2;
-  const size = <u32>(written - to);
-  return adler32(to, size) == bswap<u32>(load<u32>(tail)) ? <i32>size : -8;
+  return 0;
 }
 
 // @ts-ignore: decorator

@@ -73,7 +73,7 @@ function shuffled(bytes: Uint8Array, typeBytes: number): Uint8Array {
 }
 
 /** Row b holds bit b of every element. Left alone where the elements are no multiple of 8. */
-function bitShuffled(bytes: Uint8Array, typeBytes: number): Uint8Array {
+export function bitShuffled(bytes: Uint8Array, typeBytes: number): Uint8Array {
   const out = bytes.slice();
   const count = Math.floor(bytes.length / typeBytes);
   if (count % 8 !== 0) return out;
