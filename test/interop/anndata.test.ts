@@ -170,6 +170,29 @@ function toInput(frame: DataFrame): FrameInput {
   return { index: frame.index(), columns };
 }
 
+test("files that anndata packs with the filters of hdf5plugin read as the plain one", async (t) => {
+  if (python === undefined) return t.skip("CYTOMESH_PYTHON is not set");
+  const folder = mkdtempSync(join(tmpdir(), "cytomesh-hdf5plugin-"));
+  try {
+    execFileSync(python, [join(import.meta.dirname, "anndata_plugins.py"), folder]);
+    const dumpOf = async (name: string) => {
+      const file = await openAnnData(join(folder, name));
+      const made = dump(file);
+      file.close();
+      return made;
+    };
+    const plain = await dumpOf("plain.h5ad");
+    const theirs = pythonDumps([join(folder, "plain.h5ad")])[0] as unknown as Record<string, unknown>;
+    delete theirs.uns;
+    assert.deepEqual(plain, theirs);
+    const packed = readdirSync(folder).filter((name) => name !== "plain.h5ad");
+    assert.equal(packed.length, 5);
+    for (const name of packed) assert.deepEqual(await dumpOf(name), plain, name);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("what we write, anndata reads back equal", { skip: skipReason() }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "cytomesh-interop-"));
   t.after(() => rmSync(folder, { recursive: true }));

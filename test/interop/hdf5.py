@@ -1,6 +1,8 @@
 """Writes HDF5 files of every layout, index, filter and type that h5py knows, and what they hold, for hdf5.test.ts.
 
-usage: hdf5.py FOLDER
+usage: hdf5.py FOLDER [plugins]
+
+With "plugins": the one file that needs hdf5plugin's filters, alone.
 
 Prints one JSON line per file: {"path", "objects": {path: {"kind", "attributes", "children", "shape", "values", "rows", "columns"}}}.
 Numbers are compared as the SHA-256 of their little-endian bytes, strings as lists.
@@ -13,6 +15,7 @@ import sys
 from pathlib import Path
 
 import h5py
+import hdf5plugin
 import numpy as np
 
 rng = np.random.default_rng(7)
@@ -212,6 +215,52 @@ def filters(file):
     skipped[20:40] = 7
 
 
+def plugins(file):
+    """Every filter of hdf5plugin that is read: compressors, shuffles, levels, element sizes, chunks at edges, noise."""
+    counts = rng.poisson(0.7, 9000)
+    some = {
+        "i1": counts.astype("i1"),
+        "u2": counts.astype("u2"),
+        "f4": counts.astype("f4"),
+        "i8be": counts.astype(">i8"),
+        "f8": rng.normal(size=9000),
+        "noise": rng.integers(0, 2**32, 9000).astype("u4"),
+        "constant": np.full(9000, 7, "u4"),
+        "S3": np.array([f"{n:03d}" for n in counts], dtype="S3"),
+        "records": np.array([(n, n / 2, 1) for n in counts[:3000]], dtype=[("a", "u2"), ("b", "f8"), ("c", "u1")]),
+    }
+    how = {"zstd-1": hdf5plugin.Zstd(clevel=1), "zstd-19": hdf5plugin.Zstd(clevel=19)}
+    for block in (0, 1, 1000, 4096):
+        how[f"lz4-{block}"] = hdf5plugin.LZ4(nbytes=block)
+    for cname in ("none", "lz4", "zstd"):
+        for block in (0, 8, 256):
+            how[f"bitshuffle-{cname}-{block}"] = hdf5plugin.Bitshuffle(nelems=block, cname=cname)
+    for cname in ("blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"):
+        for shuffle in (0, 1, 2):
+            for level in (1, 9) if shuffle == 1 else (5,):
+                try:
+                    how[f"blosc-{cname}-{shuffle}-{level}"] = hdf5plugin.Blosc(cname=cname, clevel=level, shuffle=shuffle)
+                except ValueError:
+                    # Snappy is left out of some builds.
+                    assert cname == "snappy", cname
+    how["blosc-copied"] = hdf5plugin.Blosc(clevel=0)
+    for name, filter_of in how.items():
+        for kind, values in some.items():
+            # Small chunks, whose last is cut off, and one that holds all; LZ4 with blocks of one byte takes long.
+            for chunk in (333, 4000) if name != "lz4-1" else (333,):
+                if name == "lz4-1" and kind not in ("i1", "noise"):
+                    continue
+                try:
+                    file.create_dataset(f"{name}/{kind}-{chunk}", data=values, chunks=(min(chunk, len(values)),), compression=filter_of)
+                except (OSError, ValueError) as error:
+                    print(name, kind, chunk, error, file=sys.stderr)
+                    raise
+        plane = counts[:8970].astype("i4").reshape(130, 69)
+        file.create_dataset(f"{name}/plane", data=plane, chunks=(32, 20), maxshape=(None, None), compression=filter_of)
+        file.create_dataset(f"{name}/fletcher", data=plane, chunks=(40, 69), fletcher32=True, compression=filter_of)
+        file.create_dataset(f"{name}/shuffle", data=plane, chunks=(40, 69), shuffle=True, compression=filter_of)
+
+
 def types(file):
     for order in "<>":
         for code in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"):
@@ -368,6 +417,13 @@ def special(folder):
 
 def main():
     folder = Path(sys.argv[1])
+    if sys.argv[2:] == ["plugins"]:
+        for libver in ("earliest", "latest"):
+            path = folder / f"plugins-{libver}.h5"
+            with h5py.File(path, "w", libver=libver) as file:
+                plugins(file)
+            describe_file(path)
+        return
     everything = [layouts, indexes, tiny, early, edges, filters, types, groups, links]
     versions = {
         "earliest": everything,

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { type H5Reader, type H5Values, openH5 } from "@cytomesh/hdf5";
+import { type H5Numbers, type H5Reader, type H5Values, openH5, readParallel } from "@cytomesh/hdf5";
 
 const python = process.env.CYTOMESH_PYTHON;
 const script = join(import.meta.dirname, "hdf5.py");
@@ -115,8 +115,28 @@ test("every layout, chunk index, filter and type that h5py writes is read equal"
   }
 });
 
-function writtenByPython(folder: string): ExpectedFile[] {
-  const out = execFileSync(python!, [script, folder], {
+test("what the filters of hdf5plugin pack is read equal: whole, by rows and in parallel", async (t) => {
+  if (python === undefined) return t.skip("CYTOMESH_PYTHON is not set");
+  const folder = mkdtempSync(join(tmpdir(), "cytomesh-hdf5plugin-"));
+  try {
+    for (const { path, objects } of writtenByPython(folder, "plugins")) {
+      const file = await openH5(path, { engine: "native" });
+      for (const [name, expected] of Object.entries(objects)) {
+        const label = `${basename(path)}:${name}`;
+        checkObject(file, name, expected, label);
+        if (expected.kind !== "dataset" || !/plane$|(i1|i8be)-333$/.test(name)) continue;
+        const numbers: H5Numbers = await readParallel(file, name, { threads: 2 });
+        assert.deepEqual(summary(numbers, expected.values!), expected.values, `${label}, in parallel`);
+      }
+      file.close();
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+function writtenByPython(folder: string, ...parts: string[]): ExpectedFile[] {
+  const out = execFileSync(python!, [script, folder, ...parts], {
     encoding: "utf8",
     maxBuffer: 1 << 28,
     stdio: ["ignore", "pipe", "inherit"],
