@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CurriculumManifest, readIngestFeatures } from "../../packages/omics-store/src/index.ts";
 import { createTaskPool } from "../../packages/service-kit/src/index.ts";
-import type { ExtractInput } from "../../services/extract/src/services/extract-task.ts";
+import { writeBins } from "../../services/extract/src/services/write-bins.ts";
 import { ingestStudy } from "./ingested.ts";
 import { measure, measurePython, printCosts } from "./measure.ts";
 import { small, syntheticStudy } from "./study.ts";
@@ -50,19 +50,15 @@ try {
       outDir: curriculumDir,
       request,
     });
-    const shares = Array.from({ length: threads }, (_, t) =>
-      bins.map((b) => b.bin).filter((bin) => bin % threads === t),
-    );
-    const input = (numbers: number[]): ExtractInput => ({
+    await writeBins(pool, {
       ingestDirs: [dir],
       curriculumDir,
       features,
-      bins: numbers,
+      bins: bins.map((b) => b.bin),
       outDir,
-      memoryBytes: 512 * 1024 ** 2,
+      memoryBytes: 1024 ** 3,
       lineage: { curriculum: "bench", manifestSha256: "0".repeat(64), seed: 0 },
     });
-    await Promise.all(shares.map((share) => pool.run("extract", input(share))));
     return outDir;
   };
   const ours = await measure(extract, small ? 1 : 2);

@@ -210,16 +210,24 @@ function checkBatch(where: string, batch: CsrRows, row: number, shape: readonly 
   for (let r = 0; r < batch.nRows; r++) {
     const [from, to] = [batch.indptr[r]!, batch.indptr[r + 1]!];
     if (!(to >= from)) throw new AnnDataError("invalid-argument", `${where}: indptr falls at row ${row + r}`);
-    let before = -1;
-    for (let i = from; i < to; i++) {
-      const column = batch.indices[i]!;
-      if (!(column > before && column < shape[1])) {
-        throw new AnnDataError(
-          "invalid-argument",
-          `${where}: row ${row + r} has column ${column} after ${before}; columns must rise and be below ${shape[1]}`,
-        );
-      }
-      before = column;
+    const columns = batch.indices.subarray(from, to);
+    const wrong = firstWrongColumn(columns, shape[1]);
+    if (wrong >= 0) {
+      throw new AnnDataError(
+        "invalid-argument",
+        `${where}: row ${row + r} has column ${columns[wrong]} after ${columns[wrong - 1] ?? -1}; columns must rise and be below ${shape[1]}`,
+      );
     }
   }
+}
+
+/** Where columns stop to rise from 0 on or leave the matrix; -1: nowhere. Apart, so that its loop runs over small integers alone. */
+function firstWrongColumn(columns: Int32Array, nCols: number): number {
+  let before = -1;
+  for (let i = 0; i < columns.length; i++) {
+    const column = columns[i]!;
+    if (column <= before || column >= nCols) return i;
+    before = column;
+  }
+  return -1;
 }

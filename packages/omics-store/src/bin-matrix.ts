@@ -11,16 +11,51 @@ export interface BinMatrix {
   data: Float32Array;
 }
 
-export function createBinMatrix(nnz: Int32Array): BinMatrix {
-  const starts = new Float64Array(nnz.length + 1);
-  for (let i = 0; i < nnz.length; i++) starts[i + 1] = starts[i]! + nnz[i]!;
-  const total = starts[nnz.length]!;
-  return {
-    starts,
-    lengths: new Int32Array(nnz.length).fill(-1),
-    indices: new Int32Array(total),
-    data: new Float32Array(total),
-  };
+/** Memory that threads share, for the matrices of one group of bins after the other. */
+export interface MatrixRoom {
+  indices: SharedArrayBuffer;
+  data: SharedArrayBuffer;
+}
+
+/** Matrices begin at multiples of so many values: of 64 bytes. */
+const alignValues = 16;
+const aligned = (values: number): number => Math.ceil(values / alignValues) * alignValues;
+
+/** Bytes that each array of a room needs for any of the groups. */
+export function roomBytes(groups: readonly (readonly { nnz: number }[])[]): number {
+  const values = groups.map((bins) => bins.reduce((sum, { nnz }) => sum + aligned(nnz), 0));
+  return values.reduce((most, count) => Math.max(most, count), 0) * 4;
+}
+
+/** Shared memory is only given back by the garbage collections of all threads that saw it: use a room again where possible. */
+export function createRoom(bytes: number): MatrixRoom {
+  return { indices: new SharedArrayBuffer(bytes), data: new SharedArrayBuffer(bytes) };
+}
+
+/** Empty matrices whose rows hold at most `sizes[bin][row]` values, in `room` or memory of their own; undefined when the room is too small. */
+export function createBinMatrices(sizes: readonly Int32Array[], room?: MatrixRoom): BinMatrix[] | undefined {
+  const matrices: BinMatrix[] = [];
+  let at = 0;
+  for (const nnz of sizes) {
+    const starts = new Float64Array(nnz.length + 1);
+    for (let i = 0; i < nnz.length; i++) starts[i + 1] = starts[i]! + nnz[i]!;
+    const total = starts[nnz.length]!;
+    if (room !== undefined && (at + total) * 4 > room.indices.byteLength) return undefined;
+    const lengths = room === undefined ? new Int32Array(nnz.length) : sharedInts(nnz.length);
+    matrices.push({
+      starts,
+      lengths: lengths.fill(-1),
+      indices: room === undefined ? new Int32Array(total) : new Int32Array(room.indices, at * 4, total),
+      data: room === undefined ? new Float32Array(total) : new Float32Array(room.data, at * 4, total),
+    });
+    at += aligned(total);
+  }
+  return matrices;
+}
+
+/** Zeros that all threads see. */
+export function sharedInts(length: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(length * 4));
 }
 
 /** From the features of one ingest to schema columns: `columns[feature id − start]` is a column, or −1 for a gene outside the schema. */

@@ -118,20 +118,20 @@ function boolSink(nullable: boolean | undefined): ColumnSink {
   };
 }
 
-/** Rows `from`..`to` of a column, sharing memory where arrays allow it. */
+/** Rows `from`..`to` of a column, in memory of its own, so that it alone is sent to another thread. */
 export function sliceColumn(column: ObsColumn, from: number, to: number): ObsColumn {
   switch (column.kind) {
     case "categorical":
-      return { ...column, codes: column.codes.subarray(from, to) };
+      return { ...column, codes: column.codes.slice(from, to) };
     case "string":
       return { ...column, values: column.values.slice(from, to) };
     case "number":
-      return { ...column, values: column.values.subarray(from, to), ...maskOf(column, from, to) };
+      return { ...column, values: column.values.slice(from, to), ...maskOf(column, from, to) };
     case "boolean":
-      return { ...column, values: column.values.subarray(from, to), ...maskOf(column, from, to) };
+      return { ...column, values: column.values.slice(from, to), ...maskOf(column, from, to) };
   }
 }
 
 function maskOf({ mask }: { mask?: Uint8Array }, from: number, to: number): { mask?: Uint8Array } {
-  return mask === undefined ? {} : { mask: mask.subarray(from, to) };
+  return mask === undefined ? {} : { mask: mask.slice(from, to) };
 }

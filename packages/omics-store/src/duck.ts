@@ -2,7 +2,13 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type DuckDBConnection, DuckDBInstance, type DuckDBResult, type DuckDBValue } from "@duckdb/node-api";
+import {
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  DuckDBInstance,
+  type DuckDBResult,
+  type DuckDBValue,
+} from "@duckdb/node-api";
 import { OmicsStoreError } from "./errors.ts";
 
 export interface DuckOptions {
@@ -79,5 +85,29 @@ export async function withDuck<T>(options: DuckOptions, use: (duck: Duck) => Pro
     return await use(duck);
   } finally {
     duck.close();
+  }
+}
+
+/**
+ * Runs `use` on every chunk while DuckDB prepares the next one. Views into a chunk live as long as it does; `rowCount` is read again
+ * after `use` to keep it alive until then.
+ */
+export async function eachChunk(
+  signal: AbortSignal | undefined,
+  result: DuckDBResult,
+  use: (chunk: DuckDBDataChunk) => void | Promise<void>,
+): Promise<void> {
+  let chunk = await guarded(signal, () => result.fetchChunk());
+  while (chunk !== null && chunk.rowCount > 0) {
+    const next = guarded(signal, () => result.fetchChunk());
+    next.catch(() => undefined); // awaited below, unless `use` throws first
+    try {
+      await use(chunk);
+    } catch (error) {
+      await next.catch(() => undefined); // the connection must be idle before it is closed
+      throw error;
+    }
+    if (chunk.rowCount < 0) break;
+    chunk = await next;
   }
 }

@@ -1,58 +1,67 @@
 import { join } from "node:path";
-import { type DuckDBDataChunk, type DuckDBResult, DuckDBVarCharVector } from "@duckdb/node-api";
+import { DuckDBVarCharVector } from "@duckdb/node-api";
 import {
   type BinMatrix,
   compactRows,
-  createBinMatrix,
+  createBinMatrices,
   type FeatureMap,
-  type RowScratch,
+  type MatrixRoom,
+  sharedInts,
 } from "./bin-matrix.ts";
 import { columnSink, sliceColumn } from "./column-sink.ts";
 import { ASSIGNMENTS } from "./curriculum.ts";
-import { type Duck, guarded } from "./duck.ts";
+import { type Duck, eachChunk } from "./duck.ts";
 import { OmicsStoreError } from "./errors.ts";
+import type { Extraction } from "./extraction.ts";
 import type { Ingest } from "./ingests.ts";
-import type { MatrixMemory } from "./parquet/matrix-memory.ts";
 import { quoteIdentifier, readParquet } from "./sql.ts";
-import type { BinData, CurriculumBin, CurriculumManifest, ObsColumn } from "./types.ts";
+import type { BinData, CurriculumBin, FileEntry, ObsColumn } from "./types.ts";
 import { viewBigInts, viewInts } from "./vectors.ts";
-
-export interface ExtractContext {
-  duck: Duck;
-  curriculumDir: string;
-  manifest: CurriculumManifest;
-  ingests: Ingest[];
-  nCols: number;
-  maps: Map<string, FeatureMap>;
-  columnOf: Map<string, number>;
-  scratch: RowScratch;
-  /** Where pages are decoded; its beginning holds the map of the ingest that is read. */
-  memory: MatrixMemory;
-  signal: AbortSignal | undefined;
-}
 
 /** Cells of one ingest that a group needs: `slots[cell id − first]` is the row in the group + 1, 0 for cells not wanted. */
 export interface IngestPart {
-  ingest: Ingest;
+  dir: string;
+  ingestId: string;
+  cellIdStart: number;
+  floats: boolean;
+  /** Its cell files, in the order of their ids. */
+  files: FileEntry[];
+  map: FeatureMap;
   first: number;
   last: number;
   slots: Int32Array;
-  cells: number;
 }
 
-export interface Group {
-  bins: CurriculumBin[];
+/** Where the rows of a group go: all that the threads need which deal them. Sent to a thread, it shares its memory. */
+export interface Dealing {
+  nCols: number;
   /** First group row of every bin, and the number of rows. */
   offsets: number[];
-  cellIds: Float64Array;
-  obs: [string, ObsColumn][];
   matrices: BinMatrix[];
   parts: IngestPart[];
+  /** [0] counts the pages taken: every page is dealt by one thread. */
+  turn: Int32Array;
 }
 
-/** Reads the assignments of the group's bins: ids, obs, row sizes, and where each ingest's cells go. */
-export async function openGroup(context: ExtractContext, bins: CurriculumBin[]): Promise<Group> {
-  const { manifest, duck, curriculumDir } = context;
+/** A bin without its rows. */
+export interface BinHead {
+  bin: number;
+  cellIds: Float64Array;
+  obs: Record<string, ObsColumn>;
+}
+
+export interface BinGroup {
+  heads: BinHead[];
+  dealing: Dealing;
+}
+
+/** Reads the assignments of the group's bins: ids, obs, row sizes, and where each ingest's cells go. The matrices stand in `room`. */
+export async function openGroup(
+  duck: Duck,
+  { curriculumDir, manifest, ingests, nCols }: Extraction,
+  bins: CurriculumBin[],
+  { room, signal }: { room?: MatrixRoom | undefined; signal?: AbortSignal | undefined } = {},
+): Promise<BinGroup> {
   const total = bins.reduce((sum, b) => sum + b.cells, 0);
   const offsets = [0];
   for (const { cells } of bins) offsets.push(offsets.at(-1)! + cells);
@@ -74,7 +83,7 @@ export async function openGroup(context: ExtractContext, bins: CurriculumBin[]):
      WHERE extract_bin IN (${bins.map((b) => b.bin).join(", ")}) ORDER BY ${order}, position`,
   );
   let row = 0;
-  await eachChunk(context.signal, result, (chunk) => {
+  await eachChunk(signal, result, (chunk) => {
     const [binOf, position, ids, sizes] = [
       viewInts(chunk, 0),
       viewInts(chunk, 1),
@@ -98,16 +107,31 @@ export async function openGroup(context: ExtractContext, bins: CurriculumBin[]):
       sink.take(chunk, 5 + c);
     });
   });
-  const known = new Set(context.ingests.map((ingest) => ingest.manifest.ingestId));
+  const known = new Set(ingests.map(({ ingest }) => ingest.manifest.ingestId));
   // Cells of an ingest that the manifest does not name would stay without their counts.
   if (row !== total || [...cellsOf.keys()].some((id) => !known.has(id))) throw badAssignments(curriculumDir);
+  const spans = bins.map((_, i) => [offsets[i]!, offsets[i + 1]!] as const);
+  const matrices = createBinMatrices(
+    spans.map(([from, to]) => nnz.subarray(from, to)),
+    room,
+  );
+  if (matrices === undefined) throw badAssignments(curriculumDir);
+  const obs = manifest.obsColumns.map((c, i) => [c.name, sinks[i]!.finish()] as const);
   return {
-    bins,
-    offsets,
-    cellIds,
-    obs: manifest.obsColumns.map((c, i) => [c.name, sinks[i]!.finish()]),
-    matrices: bins.map((bin, i) => createBinMatrix(nnz.subarray(offsets[i]!, offsets[i]! + bin.cells))),
-    parts: context.ingests.flatMap((ingest) => ingestPart(ingest, cellsOf.get(ingest.manifest.ingestId))),
+    heads: bins.map(({ bin }, i) => {
+      const [from, to] = spans[i]!;
+      const columns = obs.map(([name, column]) => [name, sliceColumn(column, from, to)] as const);
+      return { bin, cellIds: cellIds.slice(from, to), obs: Object.fromEntries(columns) };
+    }),
+    dealing: {
+      nCols,
+      offsets,
+      matrices,
+      parts: ingests.flatMap(({ ingest, map }) =>
+        ingestPart(ingest, map, cellsOf.get(ingest.manifest.ingestId)),
+      ),
+      turn: sharedInts(1),
+    },
   };
 }
 
@@ -117,7 +141,11 @@ const badAssignments = (dir: string): OmicsStoreError =>
     `${join(dir, ASSIGNMENTS)} contradicts its manifest; prepare the curriculum again`,
   );
 
-function ingestPart(ingest: Ingest, cells: { id: number; row: number }[] | undefined): IngestPart[] {
+function ingestPart(
+  { dir, manifest }: Ingest,
+  map: FeatureMap,
+  cells: { id: number; row: number }[] | undefined,
+): IngestPart[] {
   if (cells === undefined) return [];
   let first = Number.POSITIVE_INFINITY;
   let last = 0;
@@ -125,54 +153,26 @@ function ingestPart(ingest: Ingest, cells: { id: number; row: number }[] | undef
     first = Math.min(first, id);
     last = Math.max(last, id);
   }
-  const { cellIdStart, cells: count, ingestId } = ingest.manifest;
+  const { cellIdStart, cells: count, ingestId, countsType } = manifest;
   if (first < cellIdStart || last >= cellIdStart + count)
     throw new OmicsStoreError(
       "corrupt",
       `cells ${first}..${last} are assigned to ingest ${ingestId}, which has not all of them`,
     );
-  const slots = new Int32Array(last - first + 1);
+  const slots = sharedInts(last - first + 1);
   for (const { id, row } of cells) slots[id - first] = row + 1;
-  return [{ ingest, first, last, slots, cells: cells.length }];
+  const files = manifest.files.filter(({ name }) => name.startsWith("cells-"));
+  const floats = countsType === "float32";
+  return [{ dir, ingestId, cellIdStart, floats, files, map, first, last, slots }];
 }
 
-/**
- * Runs `use` on every chunk while DuckDB prepares the next one. Views into a chunk live as long as it does; `rowCount` is read again
- * after `use` to keep it alive until then.
- */
-export async function eachChunk(
-  signal: AbortSignal | undefined,
-  result: DuckDBResult,
-  use: (chunk: DuckDBDataChunk) => void | Promise<void>,
-): Promise<void> {
-  let chunk = await guarded(signal, () => result.fetchChunk());
-  while (chunk !== null && chunk.rowCount > 0) {
-    const next = guarded(signal, () => result.fetchChunk());
-    next.catch(() => undefined); // awaited below, unless `use` throws first
-    try {
-      await use(chunk);
-    } catch (error) {
-      await next.catch(() => undefined); // the connection must be idle before it is closed
-      throw error;
-    }
-    if (chunk.rowCount < 0) break;
-    chunk = await next;
-  }
-}
-
-/** The finished bin `i` of a group; its matrix is handed over and forgotten. */
-export function finishBin(context: ExtractContext, group: Group, i: number): BinData {
-  const bin = group.bins[i]!;
-  const from = group.offsets[i]!;
-  const to = group.offsets[i + 1]!;
-  const rows = compactRows(group.matrices[i]!, context.nCols);
-  group.matrices[i] = createBinMatrix(new Int32Array(0));
-  const cellIds = group.cellIds.subarray(from, to);
-  return {
-    bin: bin.bin,
-    cellIds,
-    index: Array.from(cellIds, String),
-    rows,
-    obs: Object.fromEntries(group.obs.map(([name, column]) => [name, sliceColumn(column, from, to)])),
-  };
+/** A bin whose rows are dealt. Its matrix shares the group's memory. Throws `corrupt` when a cell was in no file. */
+export function finishBin(head: BinHead, matrix: BinMatrix, nCols: number): BinData {
+  const missing = matrix.lengths.indexOf(-1);
+  if (missing >= 0)
+    throw new OmicsStoreError(
+      "corrupt",
+      `bin ${head.bin}: cell ${head.cellIds[missing]} is not in the files of its ingest; fetch it again`,
+    );
+  return { ...head, index: Array.from(head.cellIds, String), rows: compactRows(matrix, nCols) };
 }

@@ -1,13 +1,9 @@
-import { groupBins } from "./bin-groups.ts";
-import { createScratch } from "./bin-matrix.ts";
-import { readCurriculum, readFeatures } from "./curriculum.ts";
+import type { MatrixRoom } from "./bin-matrix.ts";
 import { dealRows } from "./deal-rows.ts";
 import { throwIfAborted, withDuck } from "./duck.ts";
-import { OmicsStoreError } from "./errors.ts";
-import { type ExtractContext, finishBin, openGroup } from "./extract-group.ts";
-import { type Ingest, openIngests } from "./ingests.ts";
-import { createMatrixMemory } from "./parquet/matrix-memory.ts";
-import type { BinData, CurriculumManifest } from "./types.ts";
+import { type BinGroup, finishBin, openGroup } from "./extract-group.ts";
+import { type Extraction, type ExtractionRequest, planExtraction } from "./extraction.ts";
+import type { BinData, CurriculumBin } from "./types.ts";
 
 export interface ExtractProgress {
   binsDone: number;
@@ -17,13 +13,7 @@ export interface ExtractProgress {
   cellsTotal: number;
 }
 
-export interface ExtractOptions {
-  ingestDirs: string[];
-  curriculumDir: string;
-  bins: number[];
-  /** For the matrices and obs of the bins open at once. Default 512 MiB; one bin is the least. */
-  memoryBytes?: number;
-  signal?: AbortSignal;
+export interface ExtractOptions extends ExtractionRequest {
   /** Called once per bin, in the order of `bins`, and awaited. */
   onBin(bin: BinData): Promise<void>;
   onProgress?(progress: ExtractProgress): void;
@@ -38,40 +28,26 @@ export interface ExtractOptions {
  * `invalid_request`, `not_found`, `cancelled`, and whatever `onBin` throws.
  */
 export async function extractBins(o: ExtractOptions): Promise<void> {
-  throwIfAborted(o.signal);
-  const manifest = await readCurriculum(o.curriculumDir);
-  const ingests = matchIngests(manifest, await openIngests(o.ingestDirs));
-  const groups = groupBins(manifest, o.bins, o.memoryBytes);
-  const features = await readFeatures(o.curriculumDir);
-  const progress: ExtractProgress = {
-    binsDone: 0,
-    binsTotal: o.bins.length,
-    cellsDone: 0,
-    cellsTotal: groups.flat().reduce((sum, b) => sum + b.cells, 0),
-  };
-  await withDuck({ signal: o.signal }, async (duck) => {
-    const context: ExtractContext = {
-      duck,
-      curriculumDir: o.curriculumDir,
-      manifest,
-      ingests,
-      nCols: features.length,
-      maps: new Map(),
-      columnOf: new Map(features.map((f, i) => [f, i])),
-      scratch: createScratch(features.length),
-      memory: createMatrixMemory(),
-      signal: o.signal,
+  const { signal } = o;
+  throwIfAborted(signal);
+  await withDuck({ signal }, async (duck) => {
+    const extraction = await planExtraction(duck, o);
+    const progress: ExtractProgress = {
+      binsDone: 0,
+      binsTotal: o.bins.length,
+      cellsDone: 0,
+      cellsTotal: extraction.groups.flat().reduce((sum, b) => sum + b.cells, 0),
     };
-    for (const bins of groups) {
-      const group = await openGroup(context, bins);
-      for (const part of group.parts)
-        await dealRows(context, group, part, (cells) => {
-          progress.cellsDone += cells;
-          o.onProgress?.({ ...progress });
-        });
-      for (let i = 0; i < bins.length; i++) {
-        throwIfAborted(o.signal);
-        await o.onBin(finishBin(context, group, i));
+    for (const bins of extraction.groups) {
+      const { heads, dealing } = await openGroup(duck, extraction, bins, { signal });
+      const onCells = (cells: number): void => {
+        progress.cellsDone += cells;
+        o.onProgress?.({ ...progress });
+      };
+      await dealRows(dealing, { signal, onCells });
+      for (const head of heads) {
+        throwIfAborted(signal);
+        await o.onBin(finishBin(head, dealing.matrices.shift()!, dealing.nCols));
         progress.binsDone++;
         o.onProgress?.({ ...progress });
       }
@@ -79,20 +55,22 @@ export async function extractBins(o: ExtractOptions): Promise<void> {
   });
 }
 
-function matchIngests(manifest: CurriculumManifest, given: Ingest[]): Ingest[] {
-  const byId = new Map(given.map((i) => [i.manifest.ingestId, i]));
-  return manifest.ingests.map(({ ingestId, manifestSha256 }) => {
-    const found = byId.get(ingestId);
-    if (found === undefined)
-      throw new OmicsStoreError(
-        "ingest_mismatch",
-        `the curriculum needs ingest ${ingestId}, which was not given`,
-      );
-    if (found.manifestSha256 !== manifestSha256)
-      throw new OmicsStoreError(
-        "ingest_mismatch",
-        `ingest ${ingestId} in ${found.dir} is not the one that the curriculum was prepared from (manifest differs); prepare it again`,
-      );
-    return found;
-  });
+/**
+ * The same for several threads, whose steps the caller spreads: `openExtraction`, and for each of its groups `openBinGroup`, with a room of
+ * `roomBytes` that one group after the other uses, `dealRows` in as many threads as there are, and when all of these are done `finishBin`. What
+ * the steps return can be sent to other threads.
+ */
+export async function openExtraction(request: ExtractionRequest): Promise<Extraction> {
+  const { signal } = request;
+  return withDuck({ signal }, (duck) => planExtraction(duck, request));
+}
+
+/** See `openExtraction`. Nothing is written to the room yet. */
+export function openBinGroup(
+  extraction: Extraction,
+  bins: CurriculumBin[],
+  room: MatrixRoom,
+  signal?: AbortSignal,
+): Promise<BinGroup> {
+  return withDuck({ signal }, (duck) => openGroup(duck, extraction, bins, { room, signal }));
 }

@@ -8,12 +8,21 @@ export {
   parseBinsManifest,
   totalCountsColumn,
 } from "./bin-file.ts";
+export { type BinMatrix, createRoom, type MatrixRoom } from "./bin-matrix.ts";
 export * from "./codec.ts";
-export { sliceColumn } from "./column-sink.ts";
 export { countCells, readColumns } from "./count-cells.ts";
 export { readCurriculum, readFeatures } from "./curriculum.ts";
+export { type DealOptions, dealRows } from "./deal-rows.ts";
 export type { OmicsStoreErrorTag } from "./errors.ts";
-export { type ExtractOptions, type ExtractProgress, extractBins } from "./extract.ts";
+export {
+  type ExtractOptions,
+  type ExtractProgress,
+  extractBins,
+  openBinGroup,
+  openExtraction,
+} from "./extract.ts";
+export { type BinGroup, type BinHead, type Dealing, finishBin } from "./extract-group.ts";
+export type { Extraction, ExtractionRequest } from "./extraction.ts";
 export { hashFile } from "./files.ts";
 export {
   type Filter,

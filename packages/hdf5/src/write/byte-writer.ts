@@ -44,7 +44,11 @@ export class ByteWriter {
 
   u64(value: number | bigint): this {
     const at = this.#reserve(8);
-    this.#bytes.writeBigUInt64LE(BigInt(value), at);
+    if (typeof value === "bigint") this.#bytes.writeBigUInt64LE(value, at);
+    else {
+      this.#bytes.writeUInt32LE(value >>> 0, at);
+      this.#bytes.writeUInt32LE(Math.floor(value / 2 ** 32), at + 4);
+    }
     return this;
   }
 

@@ -39,6 +39,8 @@ interface Body {
   bytes: Uint8Array;
   entries: number;
   delta: boolean;
+  /** Address of `bytes` in the matrix memory, when they are there. */
+  at?: number;
 }
 
 /**
@@ -55,8 +57,7 @@ export function openMatrixFile(
   const fail = (what: string): never => {
     throw new OmicsStoreError("corrupt", `${path}: ${what}; fetch the ingest again`);
   };
-  const read = (offset: number, length: number): Uint8Array => {
-    const bytes = new Uint8Array(length);
+  const read = (offset: number, length: number, bytes: Uint8Array = new Uint8Array(length)): Uint8Array => {
     for (let at = 0; at < length; ) {
       const got = readSync(fd, bytes, at, length - at, offset + at);
       if (got === 0) fail(`it ends at ${offset + at}, inside ${length} bytes at ${offset}`);
@@ -64,10 +65,10 @@ export function openMatrixFile(
     }
     return bytes;
   };
-  const bodyOf = (page: MatrixPage, range: PageRange, compression: Compression): Body => {
-    if (range.bytes > MAX_BODY_BYTES) fail(`a page of ${range.bytes} bytes is too long`);
-    const bytes = read(range.offset, range.bytes);
-    return pageBody(bytes, compression, page.rows, (what) => fail(`page at ${range.offset}: ${what}`));
+  const bodyOf = (page: MatrixPage, range: PageRange, compression: Compression, at: number): Body => {
+    const bytes = read(range.offset, range.bytes, memory.bytes(at, range.bytes));
+    const body = pageBody(bytes, compression, page.rows, (what) => fail(`page at ${range.offset}: ${what}`));
+    return compression === "none" ? { ...body, at: body.bytes.byteOffset } : body;
   };
   try {
     const pages = readMatrixPages(path, fstatSync(fd).size, read, expected);
@@ -76,11 +77,15 @@ export function openMatrixFile(
       pages,
       decode: (page) => {
         const where = (what: string): never => fail(`rows from ${page.firstRow} on: ${what}`);
-        const idBody = bodyOf(page, page.ids, page.codecs.ids);
-        const countBody = bodyOf(page, page.counts, page.codecs.counts);
+        for (const { bytes } of [page.ids, page.counts])
+          if (bytes > MAX_BODY_BYTES) fail(`a page of ${bytes} bytes is too long`);
+        const sizes: [number, number, number] = [keep, page.ids.bytes, page.counts.bytes];
+        const [, idsAt, countsAt] = memory.layout(...sizes) as [number, number, number];
+        const idBody = bodyOf(page, page.ids, page.codecs.ids, idsAt);
+        const countBody = bodyOf(page, page.counts, page.codecs.counts, countsAt);
         if (expected.countsType === "float32" && countBody.delta)
           where("float counts cannot be delta-packed");
-        return decodePage(memory, keep, page, idBody, countBody, where);
+        return decodePage(memory, sizes, page, idBody, countBody, where);
       },
       close: () => closeSync(fd),
     };
@@ -144,7 +149,8 @@ function decompress(packed: Uint8Array, size: number, fail: (what: string) => ne
 
 function decodePage(
   memory: MatrixMemory,
-  keep: number,
+  /** What is kept at the beginning, and the bytes of both pages as they were read. */
+  read: [number, number, number],
   page: MatrixPage,
   idBody: Body,
   countBody: Body,
@@ -162,27 +168,30 @@ function decodePage(
   const nnz = offsets[page.rows]!;
   let longest = 0;
   for (let row = 0; row < page.rows; row++) longest = Math.max(longest, offsets[row + 1]! - offsets[row]!);
-  const [, body, ids, counts, columns, data] = memory.layout(
-    keep,
-    Math.max(idBody.bytes.length, countBody.bytes.length),
+  // The first three lie where they were: growing a memory moves nothing, it only voids the views, which have no length then.
+  const [idBytes, countBytes] = [idBody.bytes.length - end, countBody.bytes.length - end];
+  const unpacked = (body: Body): number => (body.delta && body.at === undefined ? body.bytes.length : 0);
+  const [, , , body, ids, counts, columns, data] = memory.layout(
+    ...read,
+    Math.max(unpacked(idBody), unpacked(countBody)),
     nnz * 4,
     nnz * 4,
     longest * 4,
     longest * 4,
-  ) as [number, number, number, number, number, number];
-  const values = (name: string, { bytes, delta }: Body, to: number): void => {
-    const packed = bytes.subarray(end);
+  ) as [number, number, number, number, number, number, number, number];
+  const values = (name: string, { bytes, delta, at }: Body, length: number, to: number): void => {
+    const packed = at === undefined ? bytes.subarray(end) : memory.bytes(at + end, length);
     if (!delta) {
-      if (packed.length !== nnz * 4) fail(`${name} has ${packed.length} bytes for ${nnz} values`);
-      memory.bytes(to, packed.length).set(packed);
+      if (length !== nnz * 4) fail(`${name} has ${length} bytes for ${nnz} values`);
+      memory.bytes(to, length).set(packed);
       return;
     }
-    memory.bytes(body, packed.length).set(packed);
-    const last = memory.kernels.decodeDelta(body, body + packed.length, nnz, to);
-    if (last !== body + packed.length)
-      fail(`the ${nnz} values of ${name} do not fit their ${packed.length} bytes`);
+    const from = at === undefined ? body : at + end;
+    if (at === undefined) memory.bytes(body, length).set(packed);
+    const last = memory.kernels.decodeDelta(from, from + length, nnz, to);
+    if (last !== from + length) fail(`the ${nnz} values of ${name} do not fit their ${length} bytes`);
   };
-  values("feature_ids", idBody, ids);
-  values("counts", countBody, counts);
+  values("feature_ids", idBody, idBytes, ids);
+  values("counts", countBody, countBytes, counts);
   return { firstRow: page.firstRow, rows: page.rows, offsets, ids, counts, scratch: [columns, data] };
 }

@@ -15,8 +15,9 @@ import { storeLayout } from "@cytomesh/service-kit";
 import { type BinEntry, type BinRecords, binRecords } from "../data-manager/bin-records.ts";
 import { ExtractError } from "../errors.ts";
 import type { ExtractDeps } from "./deps.ts";
-import type { ExtractInput, WrittenBin } from "./extract-task.ts";
+import type { WrittenBin } from "./extract-task.ts";
 import { ingestDirs } from "./ingest-dirs.ts";
+import { writeBins } from "./write-bins.ts";
 
 /**
  * Write the bins of a prepared curriculum. Each bin is an item. Bins that are there are skipped, unless a spec names them and this job has
@@ -47,7 +48,7 @@ export function extractHandler(deps: ExtractDeps) {
       done: doneBefore,
       message: `${todo.length} of ${bins.length} bin(s) to write`,
     });
-    const written = await writeBins(deps, context, {
+    const written = await writeAndKeep(deps, context, {
       curriculum,
       curriculumDir,
       dirs,
@@ -96,7 +97,7 @@ interface WriteOptions {
 }
 
 /** Write bins in the threads and upload each when it is there. Returns how many. */
-async function writeBins(
+async function writeAndKeep(
   deps: ExtractDeps,
   context: JobContext<"extract">,
   o: WriteOptions,
@@ -111,33 +112,24 @@ async function writeBins(
   const fail = (error: unknown) => {
     if (!signal.aborted) failed.abort(error);
   };
-  const cells = new Map<number, number>();
-  const shares = share(o.todo, Math.min(deps.pool.threads, o.todo.length));
-  const one = (bins: number[], thread: number) => {
-    const { name, manifestSha256, seed } = o.curriculum;
-    const input: ExtractInput = {
+  const { name, manifestSha256, seed } = o.curriculum;
+  let cells = 0;
+  try {
+    await writeBins(deps.pool, {
       ingestDirs: o.dirs,
       curriculumDir: o.curriculumDir,
+      bins: [...o.todo],
+      memoryBytes: deps.memoryBytes,
       features,
-      bins,
       outDir,
-      memoryBytes: Math.floor(deps.memoryBytes / shares.length),
       lineage: { curriculum: name, manifestSha256, seed: Number(seed) },
-    };
-    return deps.pool.run("extract", input, {
       signal,
-      onProgress: (message: { bin?: WrittenBin; cells?: number }) => {
-        if (message.bin !== undefined)
-          uploads.push(keepBin(deps, context, o, message.bin, signal).catch(fail));
-        if (message.cells !== undefined) {
-          cells.set(thread, message.cells);
-          o.onCells([...cells.values()].reduce((sum, count) => sum + count, 0));
-        }
+      onBin: (bin) => uploads.push(keepBin(deps, context, o, bin, signal).catch(fail)),
+      onCells: (more) => {
+        cells += more;
+        o.onCells(cells);
       },
-    });
-  };
-  try {
-    await Promise.all(shares.map(one)).catch((error) => {
+    }).catch((error) => {
       fail(error);
       throw signal.reason;
     });
@@ -163,13 +155,6 @@ async function keepBin(
   await unlink(path);
   await records.put({ ...written, file });
   await context.record({ key: itemKey(written.bin), outcome: "succeeded" });
-}
-
-/** Contiguous shares of about equal size, one per thread; each reads the store once per group of bins that fits its memory. */
-function share(bins: readonly number[], parts: number): number[][] {
-  return Array.from({ length: parts }, (_, i) =>
-    bins.slice(Math.floor((i * bins.length) / parts), Math.floor(((i + 1) * bins.length) / parts)),
-  );
 }
 
 async function finish(

@@ -1,16 +1,54 @@
 import { join } from "node:path";
 import { writeH5ad } from "@cytomesh/anndata";
-import { binFileName, extractBins, hashFile, totalCountsColumn } from "@cytomesh/omics-store";
+import {
+  type BinGroup,
+  type BinHead,
+  type BinMatrix,
+  binFileName,
+  type Dealing,
+  dealRows,
+  type Extraction,
+  finishBin,
+  hashFile,
+  type MatrixRoom,
+  openBinGroup,
+  openExtraction,
+  totalCountsColumn,
+} from "@cytomesh/omics-store";
 import type { TaskContext } from "@cytomesh/service-kit/task";
 
-/** Input of the task. */
-export interface ExtractInput {
+export interface OpenInput {
   readonly ingestDirs: string[];
   readonly curriculumDir: string;
-  readonly features: string[];
   readonly bins: number[];
-  readonly outDir: string;
   readonly memoryBytes: number;
+}
+
+/** Check the curriculum against its ingests and cut the bins into groups. */
+export function open(input: OpenInput, { signal }: TaskContext): Promise<Extraction> {
+  return openExtraction({ ...input, signal });
+}
+
+/** Read which cells go where in a group of bins. */
+export function group(
+  { extraction, number, room }: { extraction: Extraction; number: number; room: MatrixRoom },
+  { signal }: TaskContext,
+): Promise<BinGroup> {
+  return openBinGroup(extraction, extraction.groups[number]!, room, signal);
+}
+
+/** Deal rows into the bins of a group, in as many threads as run this with the same dealing. Progress: cells dealt since the last message. */
+export function deal(dealing: Dealing, { signal, progress }: TaskContext): Promise<void> {
+  return dealRows(dealing, { signal, onCells: (cells) => progress(cells) });
+}
+
+export interface WriteInput {
+  readonly head: BinHead;
+  readonly matrix: BinMatrix;
+  readonly features: string[];
+  readonly outDir: string;
+  /** Threads that compress, this one included. */
+  readonly threads: number;
   /** Lineage written into `uns` of every bin. */
   readonly lineage: { curriculum: string; manifestSha256: string; seed: number };
 }
@@ -25,40 +63,23 @@ export interface WrittenBin {
   readonly sha256: string;
 }
 
-/** Deal rows to bins and write each as `.h5ad`; every finished bin is told as progress so that it can be uploaded meanwhile. */
-export async function extract(input: ExtractInput, context: TaskContext): Promise<number> {
-  let count = 0;
-  const features = { index: input.features, columns: {} };
-  await extractBins({
-    ingestDirs: input.ingestDirs,
-    curriculumDir: input.curriculumDir,
-    bins: input.bins,
-    memoryBytes: input.memoryBytes,
-    signal: context.signal,
-    async onBin(bin) {
-      // Named as training loaders of the field expect it.
-      const { n_counts: totals, ...columns } = bin.obs;
-      if (totals !== undefined) columns[totalCountsColumn] = totals;
-      const path = join(input.outDir, binFileName(bin.bin));
-      await writeH5ad(path, {
-        x: bin.rows,
-        obs: { index: bin.index, columns },
-        var: features,
-        uns: { cytomesh: { ...input.lineage, bin: bin.bin } },
-      });
-      const cells = bin.index.length;
-      const written: WrittenBin = {
-        bin: bin.bin,
-        path,
-        cells,
-        nnz: bin.rows.indptr[cells] ?? 0,
-        ...(await hashFile(path, context.signal)),
-      };
-      context.progress({ bin: written });
-      count += 1;
-      await context.breathe();
+/** Write a bin whose rows are dealt as `.h5ad`. */
+export async function write(input: WriteInput, { signal }: TaskContext): Promise<WrittenBin> {
+  const { bin, index, rows, obs } = finishBin(input.head, input.matrix, input.features.length);
+  // Named as training loaders of the field expect it.
+  const { n_counts: totals, ...columns } = obs;
+  if (totals !== undefined) columns[totalCountsColumn] = totals;
+  const path = join(input.outDir, binFileName(bin));
+  await writeH5ad(
+    path,
+    {
+      x: rows,
+      obs: { index, columns },
+      var: { index: input.features, columns: {} },
+      uns: { cytomesh: { ...input.lineage, bin } },
     },
-    onProgress: ({ cellsDone }) => context.progress({ cells: cellsDone }),
-  });
-  return count;
+    { threads: input.threads },
+  );
+  const nnz = rows.indptr[rows.nRows] ?? 0;
+  return { bin, path, cells: rows.nRows, nnz, ...(await hashFile(path, signal)) };
 }
