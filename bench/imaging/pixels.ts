@@ -47,6 +47,19 @@ const crops = Array.from({ length: 300 }, (_, i) =>
 
 const room = new Uint16Array(1546 * 1546);
 
+/** A crop as the conversion of OpenCell writes it: two channels, enlarged, and a black one. */
+const color = ((): Plane => {
+  const [a, b] = [1, 2].map(
+    (i) =>
+      cropPlane(resizeBilinear(planes[i]!, factor), { x: 300, y: 300, width: 640, height: 640 })
+        .data as Uint16Array,
+  );
+  const data = new Uint16Array(640 * 640 * 3);
+  for (let i = 0; i < 640 * 640; i++) [data[3 * i + 1], data[3 * i + 2]] = [a![i]!, b![i]!];
+  return { width: 640, height: 640, samples: 3, pixelType: "uint16", data };
+})();
+writeFileSync(join(folder, "color.u16"), new Uint8Array(color.data.buffer));
+
 const setUp = `
 import cv2, imagecodecs, numpy
 cv2.setNumThreads(1)
@@ -105,6 +118,12 @@ const rows: [string, number, () => number | Promise<number>, string][] = [
     300,
     () => png(1),
     "def work(): return sum(len(cv2.imencode('.png', c)[1]) for c in crops)",
+  ],
+  [
+    "5 PNGs of 640² RGB, OpenCV",
+    5,
+    () => each(5, () => encodePng(color).length),
+    "color = numpy.fromfile(sys.argv[1].replace('planes', 'color'), dtype='u2').reshape(640, 640, 3)[:, :, ::-1].copy()\ndef work():\n    for _ in range(5): size = len(cv2.imencode('.png', color)[1])\n    return size",
   ],
   [
     "300 PNGs of 128², level 6, imagecodecs",

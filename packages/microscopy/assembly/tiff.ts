@@ -125,13 +125,22 @@ export function packBits(from: usize, size: u32, to: usize, capacity: u32): i32 
     if (head >= 0) {
       let length = <usize>(head + 1);
       length = min(min(length, inputEnd - input), end - output);
-      memory.copy(output, input, length);
+      let at: usize = 0;
+      do {
+        v128.store(output + at, v128.load(input + at));
+        at += 16;
+      } while (at < length);
       input += length;
       output += length;
     } else if (head != -128) {
       if (input >= inputEnd) break;
       const length = min(<usize>(1 - head), end - output);
-      memory.fill(output, load<u8>(input++), length);
+      const bytes = i8x16.splat(load<i8>(input++));
+      let at: usize = 0;
+      do {
+        v128.store(output + at, bytes);
+        at += 16;
+      } while (at < length);
       output += length;
     }
   }

@@ -16,6 +16,7 @@ export type {
   Photometric,
   PixelSizeUm,
   Plane,
+  PlaneOptions,
   PlaneRequest,
   ReadLimits,
   ReadOptions,

@@ -14,7 +14,7 @@ import {
 } from "@cytomesh/zarr";
 import { MicroscopyError, type MicroscopyErrorTag } from "./errors.ts";
 import { type Axis, type Multiscale, multiscalesOf } from "./ngff.ts";
-import { type PixelArray, type PixelType, sampleBytes } from "./pixels.ts";
+import { bytesOf, type PixelArray, type PixelType, pixelsInto, sampleBytes } from "./pixels.ts";
 import { regionOf, resolveRequest } from "./request.ts";
 import type { ImageInfo, MicroscopyImage, OpenOptions, ReadLimits, SeriesInfo } from "./types.ts";
 
@@ -51,7 +51,7 @@ export async function openOmeZarr(
     };
     return {
       info,
-      async plane(request = {}, { signal: during } = {}) {
+      async plane(request = {}, { signal: during, into } = {}) {
         const at = resolveRequest(info, request);
         const { image, levels } = found[at.series]!;
         const level = levels[at.level]!;
@@ -74,7 +74,14 @@ export async function openOmeZarr(
           .catch((error: unknown) => {
             throw fromZarr(error);
           })) as PixelArray;
-        return { width: region.width, height: region.height, samples: 1, pixelType, data };
+        if (into !== undefined) bytesOf(pixelsInto(into, pixelType, data.length)).set(bytesOf(data));
+        return {
+          width: region.width,
+          height: region.height,
+          samples: 1,
+          pixelType,
+          data: into ?? data,
+        };
       },
       [Symbol.asyncDispose]: close,
     };

@@ -1,6 +1,6 @@
 import { MicroscopyError } from "./errors.ts";
 import { openBytes, type RawPixels } from "./libvips.ts";
-import { newPixels, type PixelType, pixelsFrom } from "./pixels.ts";
+import { type PixelArray, pixelsFrom, pixelsInto } from "./pixels.ts";
 import { regionOf, resolveRequest } from "./request.ts";
 import { frameOf } from "./tiff/jpeg.ts";
 import type {
@@ -70,7 +70,7 @@ export async function openRaster(
       const region = regionOf(resolveRequest(info, request), { width, height }, source.uri);
       options.signal?.throwIfAborted();
       decoded ??= decode(bytes, header, source.uri);
-      return cut(await decoded, header, region);
+      return cut(await decoded, header, region, options.into);
     },
     [Symbol.asyncDispose]: async () => {
       decoded = undefined;
@@ -98,14 +98,13 @@ async function decode(bytes: Uint8Array<ArrayBuffer>, header: RasterHeader, uri:
   }
 }
 
-function cut(pixels: RawPixels, header: RasterHeader, region: Region): Plane {
-  const { samples, pixelType, width, height } = header;
+function cut(pixels: RawPixels, header: RasterHeader, region: Region, into: PixelArray | undefined): Plane {
+  const { samples, pixelType, width } = header;
   const all = pixelsFrom(pixelType, pixels.data);
   const shape = { width: region.width, height: region.height, samples, pixelType };
-  if (region.width === width && region.height === height)
-    return { ...shape, data: all.slice() as typeof all };
-  const data = newPixels(
-    pixelType as PixelType,
+  const data = pixelsInto(
+    into,
+    pixelType,
     region.width * region.height * samples,
   ) as Uint16Array<ArrayBuffer>;
   for (let y = 0; y < region.height; y++) {

@@ -69,7 +69,15 @@ test("pixels of any byte order, depth, arrangement, codec and predictor come bac
       assert.equal(series && sampleBytes(series.pixelType), shape.bits / 8);
       const region = regionIn(shape.width, shape.height, seed);
       same(await image.plane({ region }), cut(pixels, shape.width, pixelBytes, region));
-      same(await image.plane(), pixels);
+      const plane = await image.plane();
+      same(plane, pixels);
+      // Again over other pixels.
+      const into = plane.data;
+      bytesOf(into).fill(1);
+      const kept = await image.plane({}, { into });
+      assert.equal(kept.data, into);
+      same(kept, pixels);
+      await assert.rejects(image.plane({}, { into: into.subarray(1) }), { tag: "invalid-argument" });
     }),
     { numRuns: 300 },
   );

@@ -8,8 +8,16 @@ export interface ByteSource extends AsyncDisposable {
   readonly size: number;
   /** Does a read cost a network round trip? */
   readonly remote: boolean;
-  /** The bytes `[start, end)`, in a buffer of their own. Never outside `[0, size)`: callers check first. */
-  read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * The bytes `[start, end)`, in a buffer of their own or in `into`, which has their length and which a source may leave aside. Never
+   * outside `[0, size)`: callers check first.
+   */
+  read(
+    start: number,
+    end: number,
+    signal?: AbortSignal,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** Bounds for what a file may make this package hold. */
@@ -128,6 +136,14 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface PlaneOptions extends ReadOptions {
+  /**
+   * Takes the pixels, and is the plane's `data`; of the series' pixel type and the region's length. For who reads plane after plane: new
+   * memory costs more than reading plain pixels does. What it holds after an error is not defined.
+   */
+  readonly into?: PixelArray | undefined;
+}
+
 export interface MicroscopyImage extends AsyncDisposable {
   readonly info: ImageInfo;
   /**
@@ -136,7 +152,7 @@ export interface MicroscopyImage extends AsyncDisposable {
    * @throws MicroscopyError `invalid-argument` outside the image; `missing-plane`, `missing-file`, `refused-reference`; `corrupt`,
    *   `truncated`, `unsupported`, `too-large`; errors of the store as they are.
    */
-  plane(request?: PlaneRequest, options?: ReadOptions): Promise<Plane>;
+  plane(request?: PlaneRequest, options?: PlaneOptions): Promise<Plane>;
 }
 
 export interface OpenOptions extends ReadOptions {

@@ -17,19 +17,45 @@ export function gapOf(source: ByteSource): number {
   return source.remote ? REMOTE_GAP : LOCAL_GAP;
 }
 
+/** Memory that reads go to, taken up again: finding new memory for each costs more than the reading. */
+const spare: Uint8Array<ArrayBuffer>[] = [];
+const SPARES = 2;
+
+function takeSpare(bytes: number): Uint8Array<ArrayBuffer> {
+  const at = spare.findIndex((one) => one.length >= bytes);
+  return at >= 0 ? spare.splice(at, 1)[0]! : new Uint8Array(Math.max(bytes, 1024 * 1024));
+}
+
+function giveBack(buffer: Uint8Array<ArrayBuffer>): void {
+  if (buffer.length > MAX_REQUEST) return;
+  if (spare.length === SPARES) spare.sort((a, b) => b.length - a.length).pop();
+  spare.push(buffer);
+}
+
 /**
- * The bytes of many ranges, in their order, near ones read together, a few requests at a time. The arrays may share buffers.
- * Ranges must lie inside the source.
+ * `use` gets the bytes of many ranges, in their order, near ones read together, a few requests at a time. The arrays may share buffers,
+ * and are void when what `use` promised has come. Ranges must lie inside the source.
  */
-export async function readRanges(
+export async function withRanges(
   source: ByteSource,
   ranges: readonly Range[],
   signal: AbortSignal | undefined,
-): Promise<Uint8Array<ArrayBuffer>[]> {
-  if (ranges.length === 1) {
-    const { start, end } = ranges[0]!;
-    return [start === end ? new Uint8Array(0) : await source.read(start, end, signal)];
+  use: (pieces: readonly Uint8Array<ArrayBuffer>[]) => Promise<void>,
+): Promise<void> {
+  const held: Uint8Array<ArrayBuffer>[] = [];
+  try {
+    await use(await readRanges(source, ranges, signal, held));
+  } finally {
+    for (const buffer of held) giveBack(buffer);
   }
+}
+
+async function readRanges(
+  source: ByteSource,
+  ranges: readonly Range[],
+  signal: AbortSignal | undefined,
+  held: Uint8Array<ArrayBuffer>[],
+): Promise<Uint8Array<ArrayBuffer>[]> {
   const order = Array.from(ranges.keys()).sort((a, b) => ranges[a]!.start - ranges[b]!.start);
   const gap = gapOf(source);
   const requests: { start: number; end: number; members: number[] }[] = [];
@@ -47,16 +73,31 @@ export async function readRanges(
   }
   const found = new Array<Uint8Array<ArrayBuffer>>(ranges.length);
   let next = 0;
+  let failed = false;
   const lane = async () => {
     while (next < requests.length) {
       const { start, end, members } = requests[next++]!;
-      const bytes = start === end ? new Uint8Array(0) : await source.read(start, end, signal);
+      if (failed) return;
+      let room: Uint8Array<ArrayBuffer> | undefined;
+      if (!source.remote) {
+        const buffer = takeSpare(end - start);
+        held.push(buffer);
+        room = buffer.subarray(0, end - start);
+      }
+      const bytes = start === end ? new Uint8Array(0) : await source.read(start, end, signal, room);
       for (const i of members) {
         const range = ranges[i]!;
         found[i] = bytes.subarray(range.start - start, range.end - start);
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL, requests.length) }, lane));
+  // All lanes end before the memory they write to is given back.
+  const lanes = Array.from({ length: Math.min(PARALLEL, requests.length) }, () =>
+    lane().catch((error: unknown) => {
+      failed = true;
+      throw error;
+    }),
+  );
+  for (const ended of await Promise.allSettled(lanes)) if (ended.status === "rejected") throw ended.reason;
   return found;
 }

@@ -1,3 +1,4 @@
+import { readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { ObjectStore } from "@cytomesh/object-store";
@@ -13,7 +14,11 @@ export function bytesSource(bytes: Uint8Array<ArrayBuffer>, uri: string): ByteSo
     uri,
     size: bytes.length,
     remote: false,
-    read: async (start, end) => bytes.slice(start, end),
+    async read(start, end, _signal, into) {
+      if (into === undefined) return bytes.slice(start, end);
+      into.set(bytes.subarray(start, end));
+      return into;
+    },
     [Symbol.asyncDispose]: async () => {},
   };
 }
@@ -40,16 +45,14 @@ export async function fileSource(path: string, uri: string): Promise<ByteSource>
     uri,
     size,
     remote: false,
-    async read(start, end, signal) {
+    async read(start, end, signal, into) {
       signal?.throwIfAborted();
-      const bytes = new Uint8Array(end - start);
+      const bytes = into ?? new Uint8Array(end - start);
       let filled = 0;
       while (filled < bytes.length) {
-        const { bytesRead } = await handle
-          .read(bytes, filled, bytes.length - filled, start + filled)
-          .catch((error: unknown) => {
-            throw fromSystemError(error, uri);
-          });
+        const bytesRead = await readSome(handle, bytes, filled, start + filled).catch((error: unknown) => {
+          throw fromSystemError(error, uri);
+        });
         if (bytesRead === 0)
           throw new MicroscopyError(
             "truncated",
@@ -61,6 +64,20 @@ export async function fileSource(path: string, uri: string): Promise<ByteSource>
     },
     [Symbol.asyncDispose]: () => handle.close(),
   };
+}
+
+/** Up to here a thread pool costs more than it saves: directories and tags. */
+const SYNC_BYTES = 16 * 1024;
+
+async function readSome(
+  handle: FileHandle,
+  bytes: Uint8Array<ArrayBuffer>,
+  filled: number,
+  position: number,
+): Promise<number> {
+  const length = bytes.length - filled;
+  if (length <= SYNC_BYTES) return readSync(handle.fd, bytes, filled, length, position);
+  return (await handle.read(bytes, filled, length, position)).bytesRead;
 }
 
 /** An object of a store: in place where it is a local file, by range requests otherwise. */

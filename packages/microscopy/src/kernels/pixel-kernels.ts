@@ -25,6 +25,10 @@ export interface PixelExports {
     kind: number,
     spare: number,
   ): number;
+  /** A zlib stream; returns its bytes. `planes` is 1 but for shuffled values. */
+  deflate(from: number, length: number, to: number, planes: number): number;
+  /** No stream is longer. */
+  deflateBound(length: number, planes: number): number;
   spread8(from: number, to: number, rows: number, bytes: number, stride: number): void;
   spread16(from: number, to: number, rows: number, bytes: number, stride: number): void;
 }

@@ -10,36 +10,38 @@ import { type PageLayout, packedRowBytes } from "./layout.ts";
 
 /**
  * A strip or tile as it lies in the file → `rows` × `segmentWidth` × samples values of the layout's pixel type, little-endian.
- * `samples` is 1 in separate planes. Does not touch the file; JPEG and fax decode in libvips, the rest in this thread.
+ * `samples` is 1 in separate planes. Does not touch the file; JPEG and fax decode in libvips and are promised, the rest comes at once
+ * and may lie in the memory of the kernels or in `raw`: the next call overwrites it.
  *
  * @throws MicroscopyError `corrupt`, `truncated`, `unsupported`.
  */
-export async function decodeSegment(
+export function decodeSegment(
   layout: PageLayout,
   raw: Uint8Array<ArrayBuffer>,
   rows: number,
   jpegTables: Uint8Array<ArrayBuffer> | undefined,
   littleEndian: boolean,
   where: string,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
   const { compression, reversedBits } = layout;
   const samples = layout.separate ? 1 : layout.samples;
   const input = reversedBits && compression !== JPEG ? reverseBits(raw) : raw;
   if (compression === JPEG) return decodeJpegSegment(layout, input, rows, samples, jpegTables, where);
   const capacity = packedRowBytes(layout) * rows;
-  const packed =
-    compression === FAX_HUFFMAN || compression === FAX_3 || compression === FAX_4
-      ? await decodeFax(layout, input, rows, where)
-      : decompress(compression, input, capacity, where);
-  if (packed.length < capacity)
-    throw new MicroscopyError(
-      "truncated",
-      `${where}: expected ${capacity} bytes of pixels (${rows} rows), found ${packed.length}`,
-    );
-  return toSamples(layout, packed, rows, samples, littleEndian, where);
+  const finish = (packed: Uint8Array<ArrayBuffer>) => {
+    if (packed.length < capacity)
+      throw new MicroscopyError(
+        "truncated",
+        `${where}: expected ${capacity} bytes of pixels (${rows} rows), found ${packed.length}`,
+      );
+    return toSamples(layout, packed, rows, samples, littleEndian, where);
+  };
+  if (compression === FAX_HUFFMAN || compression === FAX_3 || compression === FAX_4)
+    return decodeFax(layout, input, rows, where).then((packed) => finish(packed).slice());
+  return finish(decompress(compression, input, capacity, where));
 }
 
-/** Undoes byte order, predictor and packing. May work in place. */
+/** Undoes byte order, predictor and packing. May work in place, or leave the result in the memory of the kernels. */
 export function toSamples(
   layout: PageLayout,
   packed: Uint8Array<ArrayBuffer>,
@@ -72,26 +74,29 @@ function inKernel(
 ): Uint8Array<ArrayBuffer> {
   const { bits, predictor, segmentWidth, format, pixelType } = layout;
   const kernels = tiffKernels();
-  const from = kernels.heapBase();
-  const to = from + padded(packed.length);
+  const { length } = packed;
+  // What was decompressed there is worked on there; growing would void the view of it, not the bytes.
+  const resident = packed.buffer === kernels.memory.buffer;
+  const from = resident ? packed.byteOffset : kernels.heapBase();
+  const to = from + padded(length);
   const values = segmentWidth * samples;
   const whole = bits % 8 === 0;
-  const outBytes = whole ? packed.length : rows * values * sampleBytes(pixelType);
+  const outBytes = whole ? length : rows * values * sampleBytes(pixelType);
   reach(kernels.memory, to + padded(outBytes));
   const memory = new Uint8Array(kernels.memory.buffer);
-  memory.set(packed, from);
+  if (!resident) memory.set(packed, from);
   if (!whole) {
     const signed = format === "int" ? 1 : 0;
     kernels.unpackBits(from, to, rows, packedRowBytes(layout), values, bits, sampleBytes(pixelType), signed);
-    return memory.slice(to, to + outBytes);
+    return memory.subarray(to, to + outBytes);
   }
   if (predictor === 3) {
     kernels.joinFloats(from, to, rows, segmentWidth, samples, bits / 8);
-    return memory.slice(to, to + outBytes);
+    return memory.subarray(to, to + outBytes);
   }
-  if (swap) kernels.swapBytes(from, packed.length, bits / 8);
+  if (swap) kernels.swapBytes(from, length, bits / 8);
   if (predictor === 2) kernels.sumDifferences(from, rows, segmentWidth, samples, bits / 8);
-  return memory.slice(from, from + packed.length);
+  return memory.subarray(from, from + length);
 }
 
 /** 24-bit integers and floats → 32 bits. */
@@ -124,7 +129,7 @@ function float24(word: number): number {
   return sign * (1 + fraction / 65_536) * 2 ** (exponent - 63);
 }
 
-function swapInPlace(bytes: Uint8Array<ArrayBuffer>, bits: number): void {
+export function swapInPlace(bytes: Uint8Array<ArrayBuffer>, bits: number): void {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bits === 16) buffer.swap16();
   else if (bits === 32) buffer.swap32();

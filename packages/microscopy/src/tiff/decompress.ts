@@ -8,7 +8,8 @@ import { DEFLATE, LZW, OLD_DEFLATE, PACKBITS, ZSTD } from "./compressions.ts";
 const LZW_TABLE = 4096 * 8;
 
 /**
- * The bytes of a segment, decompressed, at most `capacity` of them; fewer when the data end early.
+ * The bytes of a segment, decompressed, at most `capacity` of them; fewer when the data end early. They may lie in the memory of the
+ * kernels: the next call overwrites them.
  *
  * @throws MicroscopyError `corrupt`.
  */
@@ -50,7 +51,7 @@ function byKernel(
       : kernels.packBits(from, raw.length, to, capacity);
   if (written < 0)
     throw new MicroscopyError("corrupt", `${where}: LZW data with a code that was never defined`);
-  return new Uint8Array(kernels.memory.buffer, to, written).slice();
+  return new Uint8Array(kernels.memory.buffer, to, written);
 }
 
 /** A clear code in the old bit order begins with a zero byte and an odd one (libtiff's test). */
@@ -66,7 +67,7 @@ function inflate(raw: Uint8Array<ArrayBuffer>, capacity: number, where: string):
   reach(kernels.memory, to + padded(capacity));
   new Uint8Array(kernels.memory.buffer).set(raw, from);
   const written = kernels.inflate(from, raw.length, to, capacity);
-  if (written === capacity) return new Uint8Array(kernels.memory.buffer, to, written).slice();
+  if (written === capacity) return new Uint8Array(kernels.memory.buffer, to, written);
   try {
     // One chunk for all: zlib's wrapper would otherwise join pieces of 16 KiB. Z_SYNC_FLUSH gives what there is of cut data.
     return inflateSync(raw, {

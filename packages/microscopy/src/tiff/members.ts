@@ -80,14 +80,14 @@ export async function openBeside(
     uri: source.uri,
     size: source.size,
     remote: false,
-    async read(start, end, during) {
+    async read(start, end, during, into) {
       await using open = await opener(other, during);
       if (end > open.size)
         throw new MicroscopyError(
           "truncated",
           `${other}: became shorter, ${source.size} bytes before, ${open.size} now`,
         );
-      return open.read(start, end, during);
+      return open.read(start, end, during, into);
     },
     [Symbol.asyncDispose]: async () => {},
   };

@@ -1,9 +1,9 @@
-import { gapOf, type Range, readRanges } from "../bytes/ranges.ts";
+import { gapOf, type Range, withRanges } from "../bytes/ranges.ts";
 import { MicroscopyError } from "../errors.ts";
-import { bytesOf, newPixels, pixelsFrom, sampleBytes } from "../pixels.ts";
-import type { Plane, Region } from "../types.ts";
+import { bytesOf, pixelsInto, sampleBytes } from "../pixels.ts";
+import type { Plane, PlaneOptions, Region } from "../types.ts";
 import { JPEG, NONE } from "./compressions.ts";
-import { decodeSegment, toSamples } from "./decode-segment.ts";
+import { decodeSegment, swapInPlace, toSamples } from "./decode-segment.ts";
 import { type Ifd, type TiffFile, tagBytes } from "./ifd.ts";
 import { type PageLayout, packedRowBytes, segmentRows } from "./layout.ts";
 import type { SegmentCache } from "./segment-cache.ts";
@@ -16,15 +16,16 @@ export interface PageRef {
   readonly shift: number;
 }
 
-/** Compressed bytes that are held at a time while a region is decoded. */
-const BATCH_BYTES = 32 * 1024 * 1024;
+/** Bytes of the file that are held at a time: from afar many requests run side by side, from a disk the processor's cache counts. */
+const REMOTE_BATCH_BYTES = 32 * 1024 * 1024;
+const LOCAL_BATCH_BYTES = 1024 * 1024;
 
-/** @throws MicroscopyError `corrupt`, `truncated`, `unsupported`, `too-large`. */
+/** @throws MicroscopyError `invalid-argument`, `corrupt`, `truncated`, `unsupported`, `too-large`. */
 export async function readRegion(
   page: PageRef,
   region: Region,
   cache: SegmentCache,
-  signal: AbortSignal | undefined,
+  { signal, into }: PlaneOptions,
 ): Promise<Plane> {
   const { layout, file } = page;
   const { samples, pixelType } = layout;
@@ -34,16 +35,21 @@ export async function readRegion(
       "too-large",
       `${file.uri}: ${region.width} × ${region.height} pixels need ${bytes} bytes, the limit is ${file.limits.maxPlaneBytes}; ask for regions`,
     );
-  const shape = { width: region.width, height: region.height, samples, pixelType };
-  const whole = await readWhole(page, region, signal);
-  if (whole !== undefined) return { ...shape, data: pixelsFrom(pixelType, whole) };
-  checkPlausible(page, region);
-  const pixels = newPixels(pixelType, region.width * region.height * samples);
-  const out = bytesOf(pixels);
   const segments = segmentsOf(page, region);
-  if (layout.compression === NONE && isPlain(layout)) await copyRows(page, region, segments, out, signal);
-  else await decodeAll(page, region, segments, out, cache, signal);
-  return { ...shape, data: pixels };
+  const start = wholeStart(page, region, segments);
+  if (start === undefined) checkPlausible(page, region);
+  const data = pixelsInto(into, pixelType, region.width * region.height * samples);
+  const out = bytesOf(data);
+  const plain = layout.compression === NONE && isPlain(layout);
+  if (start !== undefined) await readWhole(page, start, out, signal);
+  else {
+    // What was never written is zeros.
+    if (into !== undefined && segments.some((segment) => placeOf(page, segment) === undefined)) out.fill(0);
+    if (plain) await copyRows(page, region, segments, out, signal);
+    else await decodeAll(page, region, segments, out, cache, signal);
+  }
+  if (plain && swapsLate(page)) swapInPlace(out, layout.bits);
+  return { width: region.width, height: region.height, samples, pixelType, data };
 }
 
 /** A strip or tile that a region touches. */
@@ -78,6 +84,16 @@ function segmentsOf({ layout }: PageRef, region: Region): Segment[] {
 /** Do bytes of the file become samples without a neighbour's help? */
 function isPlain(layout: PageLayout): boolean {
   return layout.predictor === 1 && layout.bits % 8 === 0 && !layout.reversedBits;
+}
+
+/** Are the file's bytes those of the samples, but for their order? */
+function isAsStored({ layout }: PageRef): boolean {
+  return layout.bits === 8 * sampleBytes(layout.pixelType);
+}
+
+/** Plain pixels are put into place first and swapped there: pieces of a file may be shared by several strips or tiles. */
+function swapsLate(page: PageRef): boolean {
+  return !page.file.littleEndian && page.layout.bits > 8 && isAsStored(page);
 }
 
 /** Where a segment lies, or undefined for one that was never written (offset 0 or no bytes): it is zeros. */
@@ -115,18 +131,13 @@ function checkPlausible(page: PageRef, region: Region): void {
     );
 }
 
-/** The rows of a whole-width region of plain strips that lie one behind the other: read straight into the answer. */
-async function readWhole(
-  page: PageRef,
-  region: Region,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
+/** Where the rows of a whole-width region of plain strips begin, when they lie one behind the other as they are needed. */
+function wholeStart(page: PageRef, region: Region, segments: readonly Segment[]): number | undefined {
   const { layout, file } = page;
-  if (layout.compression !== NONE || !isPlain(layout) || layout.separate || layout.across !== 1)
-    return undefined;
+  if (layout.compression !== NONE || !isPlain(layout) || !isAsStored(page)) return undefined;
+  if (layout.separate || layout.across !== 1) return undefined;
   if (region.width !== layout.width || layout.segmentWidth !== layout.width) return undefined;
   const rowBytes = packedRowBytes(layout);
-  const segments = segmentsOf(page, region);
   let next: number | undefined;
   for (const segment of segments) {
     const place = placeOf(page, segment);
@@ -141,8 +152,18 @@ async function readWhole(
       "truncated",
       `${file.uri}: pixels up to ${end} are declared, the file has ${file.size} bytes`,
     );
-  const bytes = await file.blocks.source.read(start, end, signal);
-  return toSamples(layout, bytes, region.height, layout.samples, file.littleEndian, file.uri);
+  return start;
+}
+
+/** Straight into the answer. */
+async function readWhole(
+  page: PageRef,
+  start: number,
+  out: Uint8Array<ArrayBuffer>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const bytes = await page.file.blocks.source.read(start, start + out.length, signal, out);
+  if (bytes !== out) out.set(bytes);
 }
 
 /** Plain rows: only those of the region, and only its columns where the rest of a row costs more than a request. */
@@ -157,26 +178,22 @@ async function copyRows(
   const rowBytes = packedRowBytes(layout);
   const pixelBytes = (layout.bits / 8) * (layout.separate ? 1 : layout.samples);
   const gap = gapOf(file.blocks.source);
+  const batchBytes = file.blocks.source.remote ? REMOTE_BATCH_BYTES : LOCAL_BATCH_BYTES;
   let ranges: Range[] = [];
   let places: { segment: Segment; from: number; y: number; rows: number; columns: number }[] = [];
   let held = 0;
   const flush = async () => {
     signal?.throwIfAborted();
-    const pieces = await readRanges(file.blocks.source, ranges, signal);
-    for (const [i, { segment, from, y, rows, columns }] of places.entries()) {
-      // A copy: pieces may share a buffer that is swapped in place.
-      const piece = file.littleEndian || layout.bits === 8 ? pieces[i]! : pieces[i]!.slice();
-      const cut = { ...layout, segmentWidth: columns };
-      const bytes = toSamples(
-        cut,
-        piece,
-        rows,
-        layout.separate ? 1 : layout.samples,
-        file.littleEndian,
-        file.uri,
-      );
-      place(layout, { ...segment, x: from, y, rows }, columns, bytes, region, out);
-    }
+    await withRanges(file.blocks.source, ranges, signal, async (pieces) => {
+      for (const [i, { segment, from, y, rows, columns }] of places.entries()) {
+        const cut = { ...layout, segmentWidth: columns };
+        const samples = layout.separate ? 1 : layout.samples;
+        const bytes = isAsStored(page)
+          ? pieces[i]!
+          : toSamples(cut, pieces[i]!, rows, samples, file.littleEndian, file.uri);
+        place(layout, { ...segment, x: from, y, rows }, columns, bytes, region, out);
+      }
+    });
     ranges = [];
     places = [];
     held = 0;
@@ -208,7 +225,7 @@ async function copyRows(
         places.push({ segment, from: left, y, rows: 1, columns: right - left });
         held += needed;
       }
-    if (held >= BATCH_BYTES) await flush();
+    if (held >= batchBytes) await flush();
   }
   if (ranges.length > 0) await flush();
 }
@@ -224,18 +241,29 @@ async function decodeAll(
   const { layout, file, ifd, shift } = page;
   const tables = layout.compression === JPEG ? await tagBytes(file, ifd, 347, signal) : undefined;
   const keyOf = (segment: Segment) => `${file.uri}#${ifd.offset}+${shift}/${segment.index}`;
+  // What was used up is not asked for again so soon, unless it came from afar.
+  const keeps = (segment: Segment) =>
+    file.blocks.source.remote ||
+    segment.x < region.x ||
+    segment.y < region.y ||
+    segment.x + layout.segmentWidth > region.x + region.width ||
+    segment.y + segment.rows > region.y + region.height;
+  const batchBytes = file.blocks.source.remote ? REMOTE_BATCH_BYTES : LOCAL_BATCH_BYTES;
   let batch: { segment: Segment; range: Range }[] = [];
   let held = 0;
   const flush = async () => {
     const ranges = batch.map(({ range }) => range);
-    const raws = await readRanges(file.blocks.source, ranges, signal);
-    for (const [i, { segment }] of batch.entries()) {
-      signal?.throwIfAborted();
-      const where = `${file.uri}, page at ${ifd.offset}, strip or tile ${segment.index}`;
-      const bytes = await decodeSegment(layout, raws[i]!, segment.rows, tables, file.littleEndian, where);
-      cache.put(keyOf(segment), bytes);
-      place(layout, segment, layout.segmentWidth, bytes, region, out);
-    }
+    await withRanges(file.blocks.source, ranges, signal, async (raws) => {
+      for (const [i, { segment }] of batch.entries()) {
+        signal?.throwIfAborted();
+        const where = `${file.uri}, page at ${ifd.offset}, strip or tile ${segment.index}`;
+        const decoded = decodeSegment(layout, raws[i]!, segment.rows, tables, file.littleEndian, where);
+        // Awaited only where it must be: kernels share their memory with all other readers.
+        const bytes = decoded instanceof Promise ? await decoded : decoded;
+        place(layout, segment, layout.segmentWidth, bytes, region, out);
+        if (keeps(segment)) cache.put(keyOf(segment), bytes);
+      }
+    });
     batch = [];
     held = 0;
   };
@@ -249,7 +277,7 @@ async function decodeAll(
     if (range === undefined) continue;
     batch.push({ segment, range });
     held += range.end - range.start;
-    if (held >= BATCH_BYTES) await flush();
+    if (held >= batchBytes) await flush();
   }
   if (batch.length > 0) await flush();
 }
@@ -270,6 +298,12 @@ function place(
   const right = Math.min(region.x + region.width, segment.x + columns);
   const top = Math.max(region.y, segment.y);
   const bottom = Math.min(region.y + region.height, segment.y + segment.rows);
+  if (!separate && columns === region.width && right - left === columns) {
+    const row = columns * pixel;
+    const from = (top - segment.y) * row;
+    out.set(bytes.subarray(from, from + (bottom - top) * row), (top - region.y) * row);
+    return;
+  }
   for (let y = top; y < bottom; y++) {
     const from = ((y - segment.y) * columns + (left - segment.x)) * pixel;
     const to = ((y - region.y) * region.width + (left - region.x)) * unit * samples;

@@ -1,6 +1,7 @@
 /** Decoded segments, the least recently used dropped first. Keys name page and segment. */
 export interface SegmentCache {
   get(key: string): Uint8Array<ArrayBuffer> | undefined;
+  /** Keeps a copy. */
   put(key: string, bytes: Uint8Array<ArrayBuffer>): void;
 }
 
@@ -18,7 +19,7 @@ export function createSegmentCache(maxBytes: number): SegmentCache {
     put(key, bytes) {
       // One segment must not push out all others.
       if (bytes.length > maxBytes / 2 || held.has(key)) return;
-      held.set(key, bytes);
+      held.set(key, bytes.slice());
       bytesHeld += bytes.length;
       for (const [oldest, old] of held) {
         if (bytesHeld <= maxBytes) break;

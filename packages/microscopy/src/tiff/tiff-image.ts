@@ -64,7 +64,7 @@ function imageOf(
     async plane(request = {}, options = {}) {
       const at = resolveRequest(info, request);
       const page = await series[at.series]!.page(at, options.signal);
-      return readRegion(page, regionOf(at, page.layout, uri), cache, options.signal);
+      return readRegion(page, regionOf(at, page.layout, uri), cache, options);
     },
     [Symbol.asyncDispose]: async () => {},
   };

@@ -1,7 +1,7 @@
 import { MicroscopyError } from "../errors.ts";
 import { padded, reach } from "../kernels/instantiate.ts";
 import { type Max, newPixelKernels, type PixelExports } from "../kernels/pixel-kernels.ts";
-import { bytesOf, newPixels, type PixelType } from "../pixels.ts";
+import { bytesOf, newPixels, type PixelArray, type PixelType, pixelsFrom } from "../pixels.ts";
 import type { MicroscopyImage, Plane, PlaneRequest, ReadOptions } from "../types.ts";
 
 /** Planes in, their maximum out; holds two planes. */
@@ -16,13 +16,25 @@ export interface MaxProjection {
 const PIECE_BYTES = 64 * 1024;
 
 export function createMaxProjection(): MaxProjection {
+  const { add, result } = createAccumulator();
+  return { add, result };
+}
+
+interface Accumulator extends MaxProjection {
+  /** Where the next plane may be put, so that it is not copied; undefined before the first. */
+  room(): PixelArray | undefined;
+}
+
+function createAccumulator(): Accumulator {
   const kernels = newPixelKernels();
   // Planes come by pieces that stay in the processor's cache.
   const piece = kernels.heapBase();
   const into = piece + padded(PIECE_BYTES);
   let first: Omit<Plane, "data"> | undefined;
+  let room: PixelArray | undefined;
   let bytes = 0;
   return {
+    room: () => room,
     add(plane) {
       const { width, height, samples, pixelType, data } = plane;
       const from = bytesOf(data);
@@ -30,8 +42,11 @@ export function createMaxProjection(): MaxProjection {
         maxOf(kernels, pixelType);
         first = { width, height, samples, pixelType };
         bytes = from.length;
-        reach(kernels.memory, into + padded(bytes));
-        new Uint8Array(kernels.memory.buffer).set(from, into);
+        const next = into + padded(bytes);
+        reach(kernels.memory, next + padded(bytes));
+        const memory = new Uint8Array(kernels.memory.buffer);
+        memory.set(from, into);
+        room = pixelsFrom(pixelType, memory.subarray(next, next + bytes));
         return;
       }
       if (
@@ -45,6 +60,7 @@ export function createMaxProjection(): MaxProjection {
           `A projection expected planes of ${first.width} × ${first.height} × ${first.samples} ${first.pixelType}, found ${width} × ${height} × ${samples} ${pixelType}`,
         );
       const max = maxOf(kernels, pixelType);
+      if (data === room) return max(into, data.byteOffset, bytes);
       const memory = new Uint8Array(kernels.memory.buffer);
       for (let at = 0; at < bytes; at += PIECE_BYTES) {
         const end = Math.min(bytes, at + PIECE_BYTES);
@@ -93,7 +109,8 @@ export async function maxOverZ(
 ): Promise<Plane> {
   const depth = image.info.series[request.series ?? 0]?.sizes.z ?? 1;
   if (depth === 1) return image.plane(request, options);
-  const projection = createMaxProjection();
-  for (let z = 0; z < depth; z++) projection.add(await image.plane({ ...request, z }, options));
+  const projection = createAccumulator();
+  for (let z = 0; z < depth; z++)
+    projection.add(await image.plane({ ...request, z }, { ...options, into: projection.room() }));
   return projection.result();
 }
