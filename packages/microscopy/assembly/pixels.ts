@@ -1,6 +1,6 @@
 // Projection, the filters of PNG and what packs them. Buffers lie behind heapBase(), each with 32 bytes of slack behind it.
 
-export { deflate, deflateBound } from "../../hdf5/assembly/_deflate";
+export { deflate, deflateBound } from "../../codecs/assembly/_deflate";
 
 export function heapBase(): usize {
   return (__heap_base + 15) & ~15;
