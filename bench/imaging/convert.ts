@@ -9,13 +9,9 @@ import { openImageBytes } from "@cytomesh/microscopy";
 import { createObjectStore, toUri } from "@cytomesh/object-store";
 import { filterInstances, measure, segmentationFromLabels } from "@cytomesh/segmentation";
 import { convertFieldsHandler } from "../../services/imaging/src/services/convert/convert-job.ts";
-import { crop, cropWindow, type Raster } from "../../services/imaging/src/services/convert/crop.ts";
-import { interleaved } from "../../services/imaging/src/services/convert/encode.ts";
-import {
-  encodePng,
-  resizeLabels,
-  resizeLinear,
-} from "../../services/imaging/src/services/convert/pixel-ops.ts";
+import { cropWindow, type Raster } from "../../services/imaging/src/services/convert/crop.ts";
+import { cutPixels, encoderOver } from "../../services/imaging/src/services/convert/crop-pixels.ts";
+import { resizeLabels, resizeLinear } from "../../services/imaging/src/services/convert/pixel-ops.ts";
 import { attempt } from "../../services/imaging/src/testing/run-job.ts";
 import { inlinePool } from "../../services/imaging/src/testing/world.ts";
 import { python } from "../data-plane/study.ts";
@@ -64,13 +60,14 @@ async function steps(): Promise<Record<string, number>> {
     }));
     const { width, height, data } = resized.labels;
     const nuclei = await timed("labels", () => measure(data, width, height));
-    for (const set of [original, { planes: resized.planes, nuclei, size: 640 }])
-      for (const nucleus of set.nuclei) {
-        const rgb = await timed("crop", () =>
-          interleaved(set.planes.map((plane) => crop(plane, cropWindow(nucleus, set.size)))),
+    for (const set of [original, { planes: resized.planes, nuclei, size: 640 }]) {
+      // What stands for cutting: the planes are laid where the encoder cuts from.
+      using encoder = await timed("crop", () => encoderOver(set.planes));
+      for (const nucleus of set.nuclei)
+        await timed("png", () =>
+          cutPixels(set.planes, cropWindow(nucleus, set.size), encoder).png("combined", 0, 1),
         );
-        await timed("png", () => encodePng(rgb, { width: set.size, height: set.size, channels: 3 }));
-      }
+    }
   }
   return spent;
 }

@@ -23,6 +23,14 @@ export type {
   Region,
   SeriesInfo,
 } from "./types.ts";
+export {
+  type CropPngEncoder,
+  type CropPngOptions,
+  type CropSource,
+  createCropPngEncoder,
+  type PngChannels,
+  type PngWindow,
+} from "./write/crop-png.ts";
 export type { ImageInput } from "./write/image-input.ts";
 export { encodeOmeTiff, type OmeTiffOptions } from "./write/ome-tiff.ts";
 export { type OmeZarrOptions, writeOmeZarr } from "./write/ome-zarr.ts";

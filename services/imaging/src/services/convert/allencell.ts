@@ -3,6 +3,7 @@ import { nameOf } from "../inputs/find-files.ts";
 import { csvLine } from "../tables/csv.ts";
 import type { FieldToConvert } from "./convert-field.ts";
 import { centreCrop } from "./crop.ts";
+import { pixelsOf } from "./crop-pixels.ts";
 import type { FieldOutput } from "./field-output.ts";
 import { resizeLinear } from "./pixel-ops.ts";
 import { maxOf, qualityOf } from "./quality.ts";
@@ -21,7 +22,11 @@ export async function convertAllencell(field: FieldToConvert, output: FieldOutpu
     path: `intermediate/${field.field}_proj`,
     width,
     height,
-    channels: planes.map(({ data }) => data),
+    pixels: pixelsOf(
+      planes.map(({ data }) => data),
+      width,
+      height,
+    ),
     channelNames,
     umPerPx: field.umPerPx,
   });
@@ -38,7 +43,11 @@ export async function convertAllencell(field: FieldToConvert, output: FieldOutpu
       path: `resized/${name}`,
       width: cropSize,
       height: cropSize,
-      channels: resized.map((plane) => centreCrop(plane, cropSize)),
+      pixels: pixelsOf(
+        resized.map((plane) => centreCrop(plane, cropSize)),
+        cropSize,
+        cropSize,
+      ),
       channelNames,
       umPerPx: options.targetUmPerPx,
     },

@@ -6,13 +6,17 @@ import { nameOf } from "../inputs/find-files.ts";
 import { csvLine } from "../tables/csv.ts";
 import type { FieldToConvert } from "./convert-field.ts";
 import { type CropWindow, crop, cropWindow, type Raster } from "./crop.ts";
+import { cutPixels, encoderOver } from "./crop-pixels.ts";
 import type { FieldOutput } from "./field-output.ts";
-import { applyMask, keptArea, otherMask, ownMask } from "./masks.ts";
+import { keptArea, otherMask, ownMask } from "./masks.ts";
 import { cropNameOf } from "./names.ts";
 import { resizeLabels, resizeLinear } from "./pixel-ops.ts";
 import { maxOf, qualityOf } from "./quality.ts";
 import { type SegmentationTools, segmentField } from "./segment-field.ts";
 import { chosen } from "./thumbnail.ts";
+
+/** Side of a crop, at most. */
+const largestCropPx = 16_384;
 
 /** An image that crops are cut from: the field as it is, or resized. */
 interface Cuttable {
@@ -103,9 +107,16 @@ async function cutSet(
           1,
           Math.round(set.size.um / (set.resized ? image.umPerPx : pixelSize(field, "crops in µm"))),
         );
+  if (size > largestCropPx)
+    throw new ImagingError(
+      "too-large",
+      `${field.uri}: expected crops of at most ${largestCropPx} px, found ${size}`,
+    );
   const shown = new Set(tabled ? chosen(image.nuclei.length, field.shown) : []);
   const { masking, maskDilationPx, maskPng, h5sc } = options.outputs;
   const needMasks = masking !== "none" || maskPng || (tabled && h5sc);
+  const { combinedPng, channelPng } = options.outputs;
+  using encoder = combinedPng || channelPng ? encoderOver(image.planes) : undefined;
   const measured = tabled ? image.planes.map((plane) => ({ ...plane, max: maxOf(plane) })) : [];
   for (const [i, nucleus] of image.nuclei.entries()) {
     const { label } = nucleus;
@@ -121,7 +132,7 @@ async function cutSet(
       path,
       width: size,
       height: size,
-      channels: image.planes.map((plane) => applyMask(crop(plane, window), area)),
+      pixels: cutPixels(image.planes, window, encoder, area),
       channelNames: field.channelNames,
       umPerPx: image.umPerPx,
       ...(masked === undefined ? {} : { own: masked.own }),

@@ -1,6 +1,7 @@
 import { encodeOmeTiff, type ImageInput, type Plane, writeOmeZarr } from "@cytomesh/microscopy";
 import type { ObjectStore } from "@cytomesh/object-store";
 import type { OutputChoice } from "../../schemas/options.ts";
+import type { CropPixels } from "./crop-pixels.ts";
 import { encodePng } from "./pixel-ops.ts";
 import type { FileSink } from "./sink.ts";
 
@@ -10,7 +11,7 @@ export interface CropImage {
   readonly path: string;
   readonly width: number;
   readonly height: number;
-  readonly channels: readonly Uint16Array[];
+  readonly pixels: CropPixels;
   readonly channelNames: readonly string[];
   /** 0: not known. */
   readonly umPerPx: number;
@@ -20,14 +21,13 @@ export interface CropImage {
 
 /** Write a crop in every form asked for. */
 export async function writeCrop(sink: FileSink, image: CropImage, outputs: OutputChoice): Promise<void> {
-  const { path, width, height, channels, own } = image;
+  const { path, width, height, pixels, umPerPx, own } = image;
   const level = outputs.compressionLevel;
-  const size = { width, height, umPerPx: image.umPerPx, level };
-  const png = async (name: string, pixels: Uint8Array | Uint16Array, samples: 1 | 3) =>
-    sink.put(name, encodePng(pixels, { ...size, channels: samples }), "image/png");
-  if (outputs.combinedPng) await png(`${path}.png`, interleaved(channels), 3);
+  const png = async (name: string, bytes: Uint8Array) => sink.put(name, bytes, "image/png");
+  if (outputs.combinedPng) await png(`${path}.png`, pixels.png("combined", umPerPx, level));
   if (outputs.channelPng)
-    for (const [c, pixels] of channels.entries()) await png(channelPath(path, c), pixels, 1);
+    for (let grey = 0; grey < pixels.count; grey++)
+      await png(channelPath(path, grey), pixels.png({ grey }, umPerPx, level));
   if (outputs.omeTiff) {
     const parts = await Array.fromAsync(encodeOmeTiff(imageOf(image), { level }));
     await sink.put(`${path}.ome.tif`, Buffer.concat(parts), "image/tiff");
@@ -39,8 +39,10 @@ export async function writeCrop(sink: FileSink, image: CropImage, outputs: Outpu
   if (outputs.maskPng && own !== undefined)
     await png(
       `${path}_mask.png`,
-      own.map((value) => value * 255),
-      1,
+      encodePng(
+        own.map((value) => value * 255),
+        { width, height, channels: 1, umPerPx, level },
+      ),
     );
 }
 
@@ -59,7 +61,8 @@ function storeOver(sink: FileSink): ObjectStore {
 
 /** All channels of a crop as one image with names and pixel size. */
 function imageOf(image: CropImage): ImageInput {
-  const { width, height, channels, channelNames, umPerPx } = image;
+  const { width, height, channelNames, umPerPx } = image;
+  const channels = image.pixels.channels();
   return {
     name: image.path.slice(image.path.lastIndexOf("/") + 1),
     pixelType: "uint16",
@@ -79,13 +82,4 @@ function imageOf(image: CropImage): ImageInput {
 /** File of one channel of a crop. */
 export function channelPath(path: string, channel: number): string {
   return `${path}_c${channel}.png`;
-}
-
-/** Channels as the samples of an RGB image, first channel blue, as OpenCV writes it; what is not there is black. */
-export function interleaved(channels: readonly Uint16Array[]): Uint16Array {
-  const count = (channels[0] as Uint16Array).length;
-  const rgb = new Uint16Array(count * 3);
-  for (const [c, pixels] of channels.slice(0, 3).entries())
-    for (let i = 0, k = 2 - c; i < count; i++, k += 3) rgb[k] = pixels[i] as number;
-  return rgb;
 }

@@ -67,10 +67,10 @@ export function fieldOutput(
       if (outputs.h5sc) await appendFile(at(partFiles.cells), halves(image));
       if (!shown) return;
       stretches ??= stretchFrom().map(stretchOf);
-      const order = nucleusFirst(image.channels.length, options.nucleusChannel);
+      const order = nucleusFirst(image.pixels.count, options.nucleusChannel);
       thumbs.push(
         thumbnail(
-          order.map((c) => image.channels[c] as Uint16Array),
+          order.map((c) => image.pixels.channels()[c] as Uint16Array),
           order.map((c) => (stretches as Stretch[])[c] as Stretch),
           image.own,
           row.sizePx,
@@ -108,17 +108,17 @@ function nucleusFirst(channels: number, nucleus: number): number[] {
 function halves(image: CropImage): Uint8Array {
   const parts = [
     ...(image.own === undefined ? [] : [maskHalf(image.own)]),
-    ...image.channels.map(scaledHalf),
+    ...image.pixels.channels().map(scaledHalf),
   ];
   return Buffer.concat(parts.map((part) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength)));
 }
 
 /** Paths are relative to the output folder: SubCellPortable is run from there. */
 function pathLine(image: CropImage, options: ConvertOptions): string {
-  const channels = pathChannels(image.channels.length, options);
+  const channels = pathChannels(image.pixels.count, options);
   const file = (letter: string) => {
     const channel = channels[letter];
-    return channel === undefined || channel >= image.channels.length ? "" : channelPath(image.path, channel);
+    return channel === undefined || channel >= image.pixels.count ? "" : channelPath(image.path, channel);
   };
   const name = image.path.slice(image.path.lastIndexOf("/") + 1);
   return csvLine([file("r"), file("y"), file("b"), file("g"), name]);

@@ -8,7 +8,7 @@ const puts = 8;
 
 /** Where the files of a field go. */
 export interface FileSink {
-  /** Take a file; it may be written later. Throws what an earlier one failed with. */
+  /** Take a file; its bytes are the caller's again at once, though they may be written later. Throws what an earlier one failed with. */
   put(path: string, bytes: Uint8Array, contentType: string): Promise<void>;
   /** Wait for everything. */
   finish(): Promise<FileTally>;
@@ -44,10 +44,30 @@ function tally(): Tally {
   return it;
 }
 
+/** Copies in memory that is used again: new memory for every file costs more than the copying. */
+function spareBuffers() {
+  const spare: Uint8Array<ArrayBuffer>[] = [];
+  return {
+    copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+      const last = spare.pop();
+      const room =
+        last !== undefined && last.length >= bytes.length
+          ? last
+          : new Uint8Array(new ArrayBuffer(Math.ceil(bytes.length * 1.25)));
+      room.set(bytes);
+      return room.subarray(0, bytes.length);
+    },
+    giveBack(copy: Uint8Array<ArrayBuffer>): void {
+      spare.push(new Uint8Array(copy.buffer));
+    },
+  };
+}
+
 /** Objects below a URI, a few puts at a time. */
 export function storeSink(store: ObjectStore, uri: string, signal: AbortSignal): FileSink {
   const count = tally();
   const running = new Set<Promise<void>>();
+  const buffers = spareBuffers();
   let failed: { error: unknown } | undefined;
   const check = () => {
     if (failed !== undefined) throw failed.error;
@@ -56,13 +76,17 @@ export function storeSink(store: ObjectStore, uri: string, signal: AbortSignal):
     async put(path, bytes, contentType) {
       check();
       count.add(path, bytes);
+      const copy = buffers.copyOf(bytes);
       const done = store
-        .put(joinUri(uri, ...path.split("/")), bytes, { contentType, signal })
+        .put(joinUri(uri, ...path.split("/")), copy, { contentType, signal })
         .then(() => undefined)
         .catch((error: unknown) => {
           failed ??= { error };
         })
-        .finally(() => running.delete(done));
+        .finally(() => {
+          buffers.giveBack(copy);
+          running.delete(done);
+        });
       running.add(done);
       if (running.size >= puts) await Promise.race(running);
       check();
@@ -83,7 +107,8 @@ export function tarSink(localPath: string): FileSink {
   return {
     put(path, bytes) {
       count.add(path, bytes);
-      last = last.then(() => appendFile(localPath, tarEntry(path, bytes)));
+      const entry = tarEntry(path, bytes);
+      last = last.then(() => appendFile(localPath, entry));
       return last;
     },
     finish: async () => count.read(),
