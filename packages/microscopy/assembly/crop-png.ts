@@ -4,7 +4,7 @@
 //
 // Planes and everything else lie behind heapBase(), each with 64 bytes of slack behind it.
 
-import { makeCode } from "../../hdf5/assembly/_huffman";
+import { makeCode } from "../../codecs/assembly/_huffman";
 
 export function heapBase(): usize {
   return (__heap_base + 15) & ~15;
