@@ -122,7 +122,11 @@ function storedBlock(from: usize, length: u32, last: bool): void {
 }
 
 function block(from: usize, length: u32, last: bool): void {
-  count(from, length);
+  const constant = isConstant(from, length);
+  if (constant) {
+    memory.fill(frequencies, 0, 4 * 288);
+    store<u32>(frequencies + (<usize>load<u8>(from) << 2), length);
+  } else count(from, length);
   // Sum of squares: the probability that two bytes are alike. Below 1/225 no code saves more than 2 %.
   let squares: u64 = 0;
   let most: u32 = 0;
@@ -134,7 +138,7 @@ function block(from: usize, length: u32, last: bool): void {
   if (length >= 512 && squares * 225 < <u64>length * length) return storedBlock(from, length, last);
 
   const shortest = shortestRun(length, most);
-  const partCount = findRuns(from, length, shortest);
+  const partCount = constant && length > shortest ? oneRun(length) : findRuns(from, length, shortest);
   subtractRuns(from, partCount);
   store<u32>(frequencies, 1, 4 * 256);
   makeCode(frequencies, symbolCount, codeBits, lengths, codes);
@@ -146,6 +150,24 @@ function block(from: usize, length: u32, last: bool): void {
   writeParts(from, partCount);
   put(load<u16>(codes, 512), load<u8>(lengths, 256));
   write();
+}
+
+/** The high bytes of small numbers: half of what a matrix of counts has. */
+function isConstant(from: usize, length: u32): bool {
+  const end = from + length;
+  const first = i8x16.splat(load<u8>(from));
+  let at = from;
+  for (; at + 16 <= end; at += 16) if (!i8x16.all_true(i8x16.eq(v128.load(at), first))) return false;
+  for (; at < end; at++) if (load<u8>(at) != load<u8>(from)) return false;
+  return true;
+}
+
+/** A literal and all the rest. */
+function oneRun(length: u32): u32 {
+  store<u32>(parts, 1);
+  store<u32>(parts, length - 1, 4);
+  store<u64>(parts, 0, 8);
+  return 2;
 }
 
 /** Frequencies of bytes; four tables, so that equal neighbours do not wait for each other. */
