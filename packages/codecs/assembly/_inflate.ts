@@ -71,17 +71,6 @@ export function inflate(from: usize, length: u32, to: usize, room: u32): i32 {
   return adler32(to, size) == bswap<u32>(load<u32>(tail)) ? <i32>size : -8;
 }
 
-/** A deflate stream with nothing around it (RFC 1951), as gzip has it; results as those of `inflate`. */
-export function inflateRaw(from: usize, length: u32, to: usize, room: u32): i32 {
-  const failed = blocks(from, from + length, to, room);
-  return failed != 0 ? failed : <i32>(written - to);
-}
-
-/** The address behind the stream that `inflateRaw` decoded last. */
-export function inflateEnd(): usize {
-  return position();
-}
-
 function blocks(from: usize, inEnd: usize, to: usize, room: u32): i32 {
   preparePatterns();
   next = from;

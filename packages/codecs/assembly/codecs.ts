@@ -7,7 +7,7 @@ export { blosclz } from "./_blosclz";
 export { adler32, fletcher32 } from "./_checksum";
 export { crc32c } from "./_crc32c";
 export { deflate, deflateBound } from "./_deflate";
-export { inflate, inflateEnd, inflateRaw } from "./_inflate";
+export { inflate } from "./_inflate";
 export { lz4 } from "./_lz4";
 export { lzfDecode, lzfEncode } from "./_lzf";
 export { shuffle, unshuffle } from "./_shuffle";

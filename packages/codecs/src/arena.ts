@@ -17,8 +17,6 @@ interface Kernels {
   blosclz(from: number, length: number, to: number, room: number): number;
   snappy(from: number, length: number, to: number, room: number): number;
   inflate(from: number, length: number, to: number, room: number): number;
-  inflateRaw(from: number, length: number, to: number, room: number): number;
-  inflateEnd(): number;
   deflate(from: number, length: number, to: number, planes: number): number;
   deflateBound(length: number, planes: number): number;
 }
@@ -99,23 +97,16 @@ export function decoded(
   bytes: Uint8Array,
   maxBytes: number,
   scratchBytes: number,
-  into: Uint8Array | undefined,
   work: (arena: Arena, from: Span, to: number, scratch: number) => number,
 ): Uint8Array {
   const arena = reserve([bytes.length, maxBytes, scratchBytes]);
   const [from, to, scratch] = arena.areas as [number, number, number];
   arena.bytes.set(bytes, from);
   const length = work(arena, { at: from, length: bytes.length }, to, scratch);
-  return taken(arena, { at: to, length }, into);
+  return arena.bytes.slice(to, to + length);
 }
 
-/** A copy of what lies in the arena, in `into` where that has just this length. */
-export function taken(arena: Arena, { at, length }: Span, into?: Uint8Array): Uint8Array {
-  if (into?.length !== length) return arena.bytes.slice(at, at + length);
-  into.set(arena.bytes.subarray(at, at + length));
-  return into;
-}
-
+/** What lies in an arena, until the next `reserve`. */
 export function view(arena: Arena, { at, length }: Span): Uint8Array<ArrayBuffer> {
   return arena.bytes.subarray(at, at + length);
 }

@@ -23,7 +23,7 @@ export function decodeBitshuffle(
   maxBytes: number,
   options: BitshuffleOptions,
 ): Uint8Array {
-  return decoded(bytes, maxBytes, maxBytes, undefined, (arena, from, to, scratch) =>
+  return decoded(bytes, maxBytes, maxBytes, (arena, from, to, scratch) =>
     bitshuffleAt(arena, from, to, maxBytes, scratch, options),
   );
 }

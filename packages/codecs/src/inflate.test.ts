@@ -1,19 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  constants,
-  deflateRawSync,
-  deflateSync,
-  gunzipSync,
-  gzipSync,
-  inflateSync,
-  zstdCompressSync,
-} from "node:zlib";
+import { constants, deflateRawSync, deflateSync, gzipSync, inflateSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
+import { decoded } from "./arena.ts";
 import { CodecError } from "./errors.ts";
-import { gunzip, inflate, unzstd } from "./inflate.ts";
+import { gunzip, inflate, inflateAt, inflateByKernel, unzstd } from "./inflate.ts";
 import { decodeHdf5Lz4, decodeLz4Block, decodeLzf, decodeSnappy } from "./lz.ts";
 import { contents, equal } from "./testing/contents.ts";
+
+function kernel(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  return decoded(bytes, maxBytes, 0, (arena, from, to) => inflateByKernel(arena, from, to, maxBytes));
+}
 
 test("what zlib deflates, with any level and strategy, is inflated as zlib does", () => {
   const strategies = [
@@ -30,7 +27,7 @@ test("what zlib deflates, with any level and strategy, is inflated as zlib does"
       fc.integer({ min: 9, max: 15 }),
       (raw, level, strategy, windowBits) => {
         const stored = deflateSync(raw, { level, strategy, windowBits });
-        equal(inflate(stored, raw.length), raw, "differs");
+        equal(kernel(stored, raw.length), raw, "differs");
       },
     ),
     { numRuns: 300, seed: 1 },
@@ -52,7 +49,7 @@ test("a damaged stream is an error or, where zlib takes it too, the same bytes",
       let ours: Uint8Array | undefined;
       let zlibs: Uint8Array | undefined;
       try {
-        ours = inflate(stored, Math.max(1, raw.length));
+        ours = kernel(stored, Math.max(1, raw.length));
       } catch (error) {
         assert.ok(error instanceof CodecError && error.tag === "corrupt", String(error));
       }
@@ -70,6 +67,7 @@ test("a damaged stream is an error or, where zlib takes it too, the same bytes",
 
 /** What sound data of a format begins with. */
 const headers = new Map<(bytes: Uint8Array, maxBytes: number) => Uint8Array, number[]>([
+  [kernel, [0x78, 0x01]],
   [inflate, [0x78, 0x01]],
   [gunzip, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]],
   [decodeSnappy, [100]],
@@ -80,7 +78,7 @@ test("what is no stream at all never gets out of bounds", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 300 }),
-      fc.constantFrom(inflate, gunzip, decodeLzf, decodeLz4Block, decodeSnappy, decodeHdf5Lz4),
+      fc.constantFrom(kernel, inflate, gunzip, decodeLzf, decodeLz4Block, decodeSnappy, decodeHdf5Lz4),
       fc.nat(400),
       (noise, decode, size) => {
         // With a sound header, so that the blocks are reached.
@@ -92,60 +90,34 @@ test("what is no stream at all never gets out of bounds", () => {
         }
       },
     ),
-    { numRuns: 10_000, seed: 3 },
+    { numRuns: 5000, seed: 3 },
   );
 });
 
 test("a stream that says more than there may be is refused", () => {
   const bomb = deflateSync(new Uint8Array(1_000_000));
-  assert.throws(() => inflate(bomb, 1000), { tag: "corrupt", message: /more bytes than a chunk/ });
-  assert.throws(() => inflate(bomb, 100_000), { tag: "corrupt" });
+  assert.throws(() => kernel(bomb, 1000), { tag: "corrupt", message: /more bytes than a chunk/ });
+  assert.throws(() => inflate(bomb, 1000), { tag: "corrupt", message: /more bytes than the 1000/ });
   assert.throws(() => gunzip(gzipSync(new Uint8Array(1_000_000)), 1000), { tag: "corrupt" });
   assert.throws(() => unzstd(zstdCompressSync(new Uint8Array(1_000_000)), 1000), { tag: "corrupt" });
-  assert.throws(() => inflate(deflateRawSync(Buffer.from("no header here")), 14), {
+  assert.throws(() => kernel(deflateRawSync(Buffer.from("no header here")), 14), {
     tag: "corrupt",
     message: /no zlib header/,
   });
 });
 
-test("gzip files are read as zlib reads them, whatever their header, members and damage", () => {
-  const change = fc.option(fc.tuple(fc.nat(200), fc.integer({ min: 1, max: 255 })), { freq: 2 });
-  fc.assert(
-    fc.property(contents, contents, fc.nat(9), fc.boolean(), change, (raw, more, level, named, damage) => {
-      let stored: Uint8Array = gzipSync(raw, { level });
-      if (named) {
-        // A file name in the header, and a second member.
-        const name = Buffer.from("x.tif\0");
-        stored = Buffer.concat([stored.subarray(0, 10), name, stored.subarray(10), gzipSync(more)]);
-        stored[3] = 8;
-      }
-      if (damage) stored[damage[0] % stored.length]! ^= damage[1];
-      const room = Math.max(1, raw.length + more.length);
-      let ours: Uint8Array | undefined;
-      let zlibs: Uint8Array | undefined;
-      try {
-        ours = gunzip(stored, room);
-      } catch (error) {
-        assert.ok(error instanceof CodecError && error.tag === "corrupt", String(error));
-      }
-      try {
-        zlibs = gunzipSync(stored, { maxOutputLength: room });
-      } catch {
-        // Zlib finds the damage too.
-      }
-      assert.equal(ours === undefined, zlibs === undefined);
-      if (ours !== undefined) equal(ours, zlibs!, "differs from zlib");
-    }),
-    { numRuns: 1000, seed: 9 },
-  );
-});
-
-test("what is of the size asked for goes where it is asked to go", () => {
-  const raw = new Uint8Array(500).fill(3, 100);
-  const into = new Uint8Array(500);
-  assert.equal(inflate(deflateSync(raw), 500, into), into);
-  equal(into, raw, "inflate");
-  into.fill(0);
-  assert.equal(gunzip(gzipSync(raw), 500, into), into);
-  equal(into, raw, "gunzip");
+test("large and small, what shrinks well and what does not: the same bytes by either way", () => {
+  for (const size of [0, 1, 1000, 20_000, 300_000]) {
+    for (const step of [1, 7919]) {
+      const raw = Uint8Array.from({ length: size }, (_, i) => (i * step) >> 6);
+      const stored = deflateSync(raw, { level: 1 });
+      equal(inflate(stored, size), raw, `${size} bytes`);
+      equal(gunzip(gzipSync(raw, { level: 1 }), size), raw, `${size} bytes, gzip`);
+      equal(
+        decoded(stored, size, 0, (arena, from, to) => inflateAt(arena, from, to, size)),
+        raw,
+        `${size} bytes in an arena`,
+      );
+    }
+  }
 });

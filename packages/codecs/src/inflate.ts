@@ -1,13 +1,14 @@
 import * as zlib from "node:zlib";
-import { type Arena, decoded, reserve, type Span, taken, view } from "./arena.ts";
+import { type Arena, type Span, view } from "./arena.ts";
 import { checked, corrupt } from "./errors.ts";
 
 /**
- * From here on zlib is as fast or faster: its inner loop is native, ours starts sooner and copies matches quicker. Measured with
+ * Inside an arena our kernel wins where it saves node:zlib's output a copy and matches are many: chunks of some size that shrink well.
+ * For small ones its tables cost more than they bring; into memory of its own zlib is faster for every size. Measured with
  * bench/data-plane/codecs.ts.
  */
-const nativeFromRatio = 4;
-const nativeFromBytes = 32 * 1024;
+const kernelFromRatio = 4;
+const kernelFromBytes = 16 * 1024;
 
 const failures = [
   "no zlib header",
@@ -21,11 +22,6 @@ const failures = [
   "a stored block contradicts its length",
 ];
 
-/** Whether the kernel inflates so many bytes to so many faster than node:zlib. */
-export function kernelInflatesFaster(storedBytes: number, plainBytes: number): boolean {
-  return plainBytes <= nativeFromBytes || storedBytes * nativeFromRatio <= plainBytes;
-}
-
 /**
  * A zlib stream (RFC 1950) inside an arena, by the kernel or node:zlib, whichever is faster for these sizes.
  *
@@ -33,61 +29,32 @@ export function kernelInflatesFaster(storedBytes: number, plainBytes: number): b
  * @throws CodecError "corrupt"
  */
 export function inflateAt(arena: Arena, from: Span, to: number, room: number): number {
-  if (kernelInflatesFaster(from.length, room)) {
-    return checked(arena.kernels.inflate(from.at, from.length, to, room), "deflate", failures);
+  if (room >= kernelFromBytes && from.length * kernelFromRatio <= room) {
+    return inflateByKernel(arena, from, to, room);
   }
-  const bytes = native(zlib.inflateSync, view(arena, from), room);
+  const bytes = inflate(view(arena, from), room);
   arena.bytes.set(bytes, to);
   return bytes.length;
 }
 
-/** A zlib stream (RFC 1950) of at most `maxBytes`; `into` takes the bytes where it has just that length. */
-export function inflate(bytes: Uint8Array, maxBytes: number, into?: Uint8Array): Uint8Array {
-  if (!byKernel(bytes, maxBytes)) return native(zlib.inflateSync, bytes, maxBytes);
-  return decoded(bytes, maxBytes, 0, into, (arena, from, to) =>
-    checked(arena.kernels.inflate(from.at, from.length, to, maxBytes), "deflate", failures),
-  );
+/** `inflateAt` by the kernel, whatever the sizes. */
+export function inflateByKernel({ kernels }: Arena, from: Span, to: number, room: number): number {
+  return checked(kernels.inflate(from.at, from.length, to, room), "deflate", failures);
 }
 
-/**
- * A gzip file (RFC 1952) of at most `maxBytes`; `into` takes the bytes where it has just that length. The kernel takes one member whose
- * header has no extras; zlib looks at the rest, and says what is wrong.
- */
-export function gunzip(bytes: Uint8Array, maxBytes: number, into?: Uint8Array): Uint8Array {
-  const body = bytes.length - gzipHeaderBytes - gzipTrailerBytes;
-  const plain = body > 0 && bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8 && bytes[3] === 0;
-  if (plain && byKernel(bytes, maxBytes)) {
-    const arena = reserve([bytes.length, maxBytes]);
-    const [from, to] = arena.areas as [number, number];
-    arena.bytes.set(bytes, from);
-    const room = bytes.length - gzipHeaderBytes;
-    const length = arena.kernels.inflateRaw(from + gzipHeaderBytes, room, to, maxBytes);
-    if (length >= 0 && gzipEnds(arena, from + bytes.length, { at: to, length })) {
-      return taken(arena, { at: to, length }, into);
-    }
-  }
-  return native(zlib.gunzipSync, bytes, maxBytes);
+/** A zlib stream (RFC 1950) of at most `maxBytes`. */
+export function inflate(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  return native(zlib.inflateSync, "deflate", bytes, maxBytes);
 }
 
-const gzipHeaderBytes = 10;
-/** CRC-32 and length. */
-const gzipTrailerBytes = 8;
-
-function gzipEnds(arena: Arena, end: number, made: Span): boolean {
-  const trailer = arena.kernels.inflateEnd() >>> 0;
-  if (trailer + gzipTrailerBytes !== end) return false;
-  const stored = new DataView(arena.bytes.buffer);
-  return (
-    stored.getUint32(trailer, true) === zlib.crc32(view(arena, made)) &&
-    stored.getUint32(trailer + 4, true) === made.length
-  );
+/** A gzip file (RFC 1952) of at most `maxBytes`. */
+export function gunzip(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  return native(zlib.gunzipSync, "gzip", bytes, maxBytes);
 }
 
-/** What a caller allows may be far more than there is; the arena should not grow for that. */
-const kernelBytes = 32 * 1024 * 1024;
-
-function byKernel(bytes: Uint8Array, maxBytes: number): boolean {
-  return bytes.length + maxBytes <= kernelBytes && kernelInflatesFaster(bytes.length, maxBytes);
+/** One or more Zstandard frames (RFC 8878) of at most `maxBytes`. */
+export function unzstd(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  return native(zlib.zstdDecompressSync, "zstd", bytes, maxBytes);
 }
 
 type Native = (
@@ -95,25 +62,24 @@ type Native = (
   options: { maxOutputLength: number; chunkSize: number },
 ) => Buffer<ArrayBufferLike>;
 
-function native(decode: Native, bytes: Uint8Array, maxBytes: number): Uint8Array {
+function native(decode: Native, format: string, bytes: Uint8Array, maxBytes: number): Uint8Array {
   try {
-    const made = decode(bytes, nativeBounds(bytes, maxBytes));
+    const made = decode(bytes, bounds(bytes, maxBytes));
     return new Uint8Array(made.buffer, made.byteOffset, made.byteLength);
   } catch (error) {
-    throw corrupt(`deflate: ${(error as Error).message}`, error);
+    const tooMany = (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE";
+    const reason = tooMany ? `more bytes than the ${maxBytes} there may be` : (error as Error).message;
+    throw corrupt(`${format}: ${reason}`, error);
   }
 }
 
-/** Output comes in pieces of this size: one piece for a chunk of usual size, and little waste for a small one. */
-function nativeBounds(stored: Uint8Array, maxBytes: number): { maxOutputLength: number; chunkSize: number } {
-  const likely = Math.min(maxBytes + 64, stored.length * 8 + 1024);
-  return {
-    maxOutputLength: Math.max(1, maxBytes),
-    chunkSize: Math.max(1024, Math.min(likely, 16 * 1024 * 1024)),
-  };
-}
+/** Up to here the output gets all it may have at once. */
+const onePieceBytes = 4 * 1024 * 1024;
 
-/** One or more Zstandard frames (RFC 8878) of at most `maxBytes`. */
-export function unzstd(bytes: Uint8Array, maxBytes: number): Uint8Array {
-  return native(zlib.zstdDecompressSync, bytes, maxBytes);
+/** Output comes in pieces of this size: one piece for a chunk of usual size, and little waste where far more is allowed than comes. */
+function bounds(stored: Uint8Array, maxBytes: number): { maxOutputLength: number; chunkSize: number } {
+  // A piece filled to its end is followed by an empty one.
+  const all = maxBytes + 64;
+  const likely = Math.max(onePieceBytes, Math.min(stored.length * 8 + 1024, 16 * 1024 * 1024));
+  return { maxOutputLength: Math.max(1, maxBytes), chunkSize: Math.max(1024, Math.min(all, likely)) };
 }

@@ -14,7 +14,7 @@ export function lzfAt({ kernels }: Arena, from: Span, to: number, room: number):
 
 /** LZF, the filter of h5py, of at most `maxBytes`. */
 export function decodeLzf(bytes: Uint8Array, maxBytes: number): Uint8Array {
-  return decoded(bytes, maxBytes, 0, undefined, (arena, from, to) => lzfAt(arena, from, to, maxBytes));
+  return decoded(bytes, maxBytes, 0, (arena, from, to) => lzfAt(arena, from, to, maxBytes));
 }
 
 /** @returns nothing where LZF would not make it shorter */
@@ -28,21 +28,21 @@ export function encodeLzf(bytes: Uint8Array): Uint8Array | undefined {
 
 /** A raw LZ4 block (lz4_Block_format.md) of at most `maxBytes`. */
 export function decodeLz4Block(bytes: Uint8Array, maxBytes: number): Uint8Array {
-  return decoded(bytes, maxBytes, 0, undefined, (arena, from, to) =>
+  return decoded(bytes, maxBytes, 0, (arena, from, to) =>
     checked(arena.kernels.lz4(from.at, from.length, to, maxBytes), "LZ4"),
   );
 }
 
 /** Snappy's raw format (format_description.txt) of at most `maxBytes`. */
 export function decodeSnappy(bytes: Uint8Array, maxBytes: number): Uint8Array {
-  return decoded(bytes, maxBytes, 0, undefined, (arena, from, to) =>
+  return decoded(bytes, maxBytes, 0, (arena, from, to) =>
     checked(arena.kernels.snappy(from.at, from.length, to, maxBytes), "Snappy"),
   );
 }
 
 /** The filter 32004 of HDF5: size and block size (big-endian, 8 and 4 bytes), then per block its length (4 bytes) and an LZ4 block. */
 export function decodeHdf5Lz4(bytes: Uint8Array, maxBytes: number): Uint8Array {
-  return decoded(bytes, maxBytes, 0, undefined, (arena, from, to) => hdf5Lz4At(arena, from, to, maxBytes));
+  return decoded(bytes, maxBytes, 0, (arena, from, to) => hdf5Lz4At(arena, from, to, maxBytes));
 }
 
 /** @throws CodecError "corrupt" */

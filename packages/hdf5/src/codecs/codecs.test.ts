@@ -31,11 +31,11 @@ test("a stream that says more than a chunk holds is refused", () => {
   const bomb = deflateSync(new Uint8Array(1_000_000));
   assert.throws(() => decodeChunk(bomb, [{ id: 1 }], 1, 1000, 0, "d"), {
     tag: "corrupt",
-    message: /more bytes than a chunk/,
+    message: /more bytes than/,
   });
   assert.throws(() => decodeChunk(Buffer.from("no header here"), [{ id: 1 }], 1, 14, 0, "d"), {
     tag: "corrupt",
-    message: /no zlib header/,
+    message: /header/,
   });
 });
 
