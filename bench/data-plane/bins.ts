@@ -31,7 +31,7 @@ measure(work, times=1)
 
 const threads = 2;
 const study = syntheticStudy();
-const binSize = study.cells / 5;
+const binSize = Math.ceil(study.cells / 5);
 const root = await mkdtemp(join(tmpdir(), "bench-bins-"));
 try {
   const dir = await ingestStudy(study.files.raw, root);

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 /** The same study of counts, written by Python's anndata three times. */
 export interface Study {
@@ -20,6 +20,32 @@ export function python(): string {
   return path;
 }
 
+/** `--file PATH`: a real .h5ad in place of the synthetic study, rewritten with each compression by Python's anndata. */
+const real = process.argv.includes("--file") ? process.argv[process.argv.indexOf("--file") + 1] : undefined;
+
+const rewrite = `
+import anndata, json, os, sys, scipy.sparse as sp
+adata = anndata.read_h5ad(sys.argv[1])
+adata.X = sp.csr_matrix(adata.X)
+os.makedirs(sys.argv[2], exist_ok=True)
+files = {}
+for name, how in (("gzip", "gzip"), ("lzf", "lzf"), ("raw", None)):
+    files[name] = os.path.join(sys.argv[2], f"{name}.h5ad")
+    if not os.path.exists(files[name]):
+        adata.write_h5ad(files[name] + ".part", compression=how)
+        os.rename(files[name] + ".part", files[name])
+print(json.dumps({"cells": adata.n_obs, "genes": adata.n_vars, "files": files}))
+`;
+
+function realStudy(path: string, home: string): Study {
+  const folder = join(home, `file-${basename(path)}`);
+  const printed = execFileSync(python(), ["-c", rewrite, path, folder], {
+    stdio: ["ignore", "pipe", "inherit"],
+    maxBuffer: 2 ** 20,
+  });
+  return JSON.parse(printed.toString()) as Study;
+}
+
 /**
  * Counts of `cells` x `genes` with about 2,060 values per cell, 69 % of them 1. Made by the first run (about two minutes for 50,000
  * cells, 1.6 GB) and kept in `CYTOMESH_BENCH_DATA`, by default a folder of the temporary directory.
@@ -27,6 +53,7 @@ export function python(): string {
 export function syntheticStudy(cells = small ? 5_000 : 50_000, genes = 36_000): Study {
   const [nnzPerCell, seed] = [2_060, 1];
   const home = process.env.CYTOMESH_BENCH_DATA ?? join(tmpdir(), "cytomesh-bench");
+  if (real !== undefined) return realStudy(real, home);
   const folder = join(home, `study-${cells}x${genes}-${nnzPerCell}-${seed}`);
   const script = join(import.meta.dirname, "generate.py");
   const numbers = [cells, genes, nnzPerCell, seed].map(String);
