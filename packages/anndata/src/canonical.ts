@@ -5,11 +5,16 @@ const maxPosition = 2 ** 21;
 
 /** Sorts the columns of every row and sums duplicates, as scipy's `sum_duplicates` does. Returns the input when it is in order. */
 export function canonicalRows(rows: CsrRows): CsrRows {
-  return isCanonical(rows) ? rows : sumDuplicates(rows);
+  return isCanonical(rows.nRows, rows.nCols, rows.indptr, rows.indices) ? rows : sumDuplicates(rows);
 }
 
-/** Whether columns rise within every row. */
-export function isCanonical({ nRows, indptr, indices }: CsrRows): boolean {
+/** Whether columns rise within every row, from 0 on and below `nCols`: one look says that they are both sound and in order. */
+export function isCanonical(
+  nRows: number,
+  nCols: number,
+  indptr: Float64Array,
+  indices: Int32Array,
+): boolean {
   for (let row = 0; row < nRows; row++) {
     const end = indptr[row + 1]!;
     let before = -1;
@@ -18,6 +23,7 @@ export function isCanonical({ nRows, indptr, indices }: CsrRows): boolean {
       if (column <= before) return false;
       before = column;
     }
+    if (before >= nCols) return false;
   }
   return true;
 }

@@ -100,8 +100,13 @@ export function checkIndices(arrays: CompressedArrays, from: number, values: Val
   return indices;
 }
 
-export function readValues(arrays: CompressedArrays, from: number, to: number): Float32Array | Float64Array {
-  return toValues(arrays, arrays.source.read(arrays.data, from, to));
+export function readValues(
+  arrays: CompressedArrays,
+  from: number,
+  to: number,
+  into?: Uint8Array<ArrayBuffer>,
+): Float32Array | Float64Array {
+  return toValues(arrays, arrays.source.read(arrays.data, from, to, into));
 }
 
 export function toValues(arrays: CompressedArrays, read: Values): Float32Array | Float64Array {

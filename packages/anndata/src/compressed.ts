@@ -1,11 +1,10 @@
-import { canonicalRows } from "./canonical.ts";
+import { canonicalRows, isCanonical } from "./canonical.ts";
 import {
   type CompressedArrays,
   checkIndices,
   checkOffsets,
   entryBytes,
   openArrays,
-  readIndices,
   readOffsets,
   readValues,
   toValues,
@@ -33,9 +32,10 @@ export function openCompressed(
     byRow ? axes.columnsSay : axes.rowsSay,
   );
   const byColumn = byRow ? undefined : cscRows(arrays, axes.rows, axes.columns, limits);
+  const scratch = limits.reuseRows ? createScratch() : undefined;
   const rows =
     byColumn?.rows ??
-    ((start: number, end: number) => canonicalRows(readMajor(arrays, start, end, limits.maxBytes)));
+    ((start: number, end: number) => readMajor(arrays, start, end, limits.maxBytes, scratch));
   const all = axes.rows;
   const matrix: Matrix = {
     format,
@@ -55,18 +55,58 @@ export function openCompressed(
   return matrix;
 }
 
-function readMajor(arrays: CompressedArrays, start: number, end: number, maxBytes: number): CsrRows {
+/** Memory for the entries of one range of rows, which is used again for the next. */
+interface Scratch {
+  indices(entries: number): Uint8Array<ArrayBuffer>;
+  data(entries: number): Uint8Array<ArrayBuffer>;
+}
+
+function createScratch(): Scratch {
+  const growing = () => {
+    let held = new Uint8Array(0);
+    return (entries: number) => {
+      // Elements have 8 bytes at most, and mostly 4; what does not fit is read into memory of its own.
+      const bytes = entries * 4;
+      if (held.length < bytes) held = new Uint8Array(Math.ceil((bytes * 9) / 8 / 4096) * 4096);
+      return held;
+    };
+  };
+  return { indices: growing(), data: growing() };
+}
+
+function readMajor(
+  arrays: CompressedArrays,
+  start: number,
+  end: number,
+  maxBytes: number,
+  scratch: Scratch | undefined,
+): CsrRows {
   const offsets = readOffsets(arrays, start, end);
   const from = offsets[0]!;
   const to = offsets[offsets.length - 1]!;
   checkBytes(arrays, start, end, to - from, maxBytes);
-  return {
-    nRows: end - start,
-    nCols: arrays.minor,
-    indptr: Float64Array.from(offsets, (offset) => offset - from),
-    indices: readIndices(arrays, from, to),
-    data: readValues(arrays, from, to),
-  };
+  const indptr = new Float64Array(offsets.length);
+  for (let i = 0; i < indptr.length; i++) indptr[i] = offsets[i]! - from;
+  const indices = arrays.source.read(arrays.indices, from, to, scratch?.indices(to - from));
+  const read = () => readValues(arrays, from, to, scratch?.data(to - from));
+  return inOrder(arrays, end - start, indptr, from, indices, read);
+}
+
+/** Rows with their columns checked and, where the file has them otherwise, sorted and without duplicates. */
+function inOrder(
+  arrays: CompressedArrays,
+  nRows: number,
+  indptr: Float64Array,
+  from: number,
+  read: Values,
+  data: () => CsrRows["data"],
+): CsrRows {
+  const nCols = arrays.minor;
+  if (read instanceof Int32Array && isCanonical(nRows, nCols, indptr, read)) {
+    return { nRows, nCols, indptr, indices: read, data: data() };
+  }
+  const indices = checkIndices(arrays, from, read);
+  return canonicalRows({ nRows, nCols, indptr, indices, data: data() });
 }
 
 function checkBytes(
@@ -99,8 +139,8 @@ async function readAll(
     return source.readParallel?.(info, 0, length, options) ?? source.read(info);
   };
   const offsets = checkOffsets(arrays, 0, await read(arrays.indptr));
-  const indices = checkIndices(arrays, 0, await read(arrays.indices));
+  const indices = await read(arrays.indices);
   const data = toValues(arrays, await read(arrays.data));
   const indptr = offsets instanceof Float64Array ? offsets : Float64Array.from(offsets);
-  return canonicalRows({ nRows, nCols: arrays.minor, indptr, indices, data });
+  return inOrder(arrays, nRows, indptr, 0, indices, () => data);
 }

@@ -18,7 +18,8 @@ export async function openH5Source(path: string, maxBytes: number): Promise<Sour
     attributeNames: (where) => typed(() => reader.attributeNames(where)),
     attribute: (where, name) => typed(() => reader.attribute(where, name)),
     dataset: (where) => typed(() => reader.dataset(where)),
-    read: (info, start, end) => typed(() => reader.read(reader.dataset(info.path), start, end)),
+    read: (info, start, end, into) =>
+      typed(() => reader.read(reader.dataset(info.path), start, end, undefined, into)),
     readParallel: async (info, start, end, options) => {
       try {
         return await readParallel(reader, info.path, { ...options, start, end });

@@ -18,6 +18,7 @@ const values = [
   "parseGeneList",
   "profileOf",
   "runIsolated",
+  "sliceRows",
   "takeColumns",
   "takeFrame",
   "takeRows",

@@ -20,7 +20,7 @@ export { chooseFeatureIds, type FeatureIds, withoutVersion } from "./feature-ids
 export { type IsolatedReport, type IsolateOptions, runIsolated } from "./isolate.ts";
 export { openAnnData } from "./open.ts";
 export { isParsedOnOpen } from "./open-source.ts";
-export { concatRows, takeRows } from "./rows.ts";
+export { concatRows, sliceRows, takeRows } from "./rows.ts";
 export { geneExpressionOf, takeColumns, takeFrame } from "./select-features.ts";
 export type * from "./storage.ts";
 export type {

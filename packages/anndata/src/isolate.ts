@@ -44,7 +44,7 @@ export type WorkerAnswer =
 
 const defaultTimeoutMs = 60_000;
 const defaultMaxBytes = 512 * 1024 * 1024;
-/** JavaScript heap of the reader; typed arrays and the wasm heap (at most 2 GiB) are outside of it. */
+/** JavaScript heap of the reader; typed arrays and the memory of the codecs are outside of it, bounded by `maxBytes` per array. */
 const resourceLimits = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 64, stackSizeMb: 4 };
 
 /**

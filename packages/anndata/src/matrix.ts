@@ -22,6 +22,8 @@ export interface MatrixLimits {
   maxBytes: number;
   /** Where matrices that do not fit are turned; default: the system's folder for temporary files. */
   tempDir?: string | undefined;
+  /** See `OpenOptions`. */
+  reuseRows?: boolean | undefined;
   /** Called when the file is closed. */
   onClose(callback: () => void): void;
 }

@@ -16,7 +16,7 @@ const defaultMaxBytes = 1024 ** 3;
 
 /**
  * Opens an .h5ad file of any AnnData version, or what is laid out like one on opening: 10x HDF5 (Cell Ranger 1 to 9), a Matrix Market triple
- * (folder, matrix or tarball), loom. Asynchronous only because the wasm module loads once per thread; all reading is
+ * (folder, matrix or tarball), loom. Asynchronous only because formats of text are unpacked first; all reading is
  * synchronous and belongs into a worker. `x`, `raw` and `layers` check their shapes when they are first touched.
  *
  * @throws AnnDataError

@@ -39,8 +39,11 @@ export interface Source {
   attribute(where: string, name: string): Attribute | undefined;
   /** @throws AnnDataError "not-found" | "too-large" when the declared shape cannot be true for a store of this size */
   dataset(where: string): ArrayInfo;
-  /** Elements of rows `start` to `end` along the first axis (default: all), row-major; a scalar is one element. */
-  read(info: ArrayInfo, start?: number, end?: number): Values;
+  /**
+   * Elements of rows `start` to `end` along the first axis (default: all), row-major; a scalar is one element. Numbers may be put `into`
+   * memory of the caller's, which begins at 0 of its buffer.
+   */
+  read(info: ArrayInfo, start?: number, end?: number, into?: Uint8Array<ArrayBuffer>): Values;
   /** The same by several threads, where the store can; when absent, `read` is all there is. */
   readParallel?(info: ArrayInfo, start: number, end: number, options: ParallelOptions): Promise<Values>;
   close(): void;

@@ -159,6 +159,11 @@ export interface OpenOptions {
    * open; default: the system's temporary folder.
    */
   tempDir?: string | undefined;
+  /**
+   * Rows of matrices come in arrays that the next rows of the same matrix may overwrite. For who is done with one range before asking for
+   * the next: nothing is allocated or collected then.
+   */
+  reuseRows?: boolean | undefined;
   /** Open what stands in this group, for example one modality of a MuData file: "/mod/rna". */
   group?: string | undefined;
 }

@@ -121,9 +121,9 @@ export function virtualSource(
       if (node.kind === "link") return { ...linked(node.target), path: clean(where) };
       return { path: clean(where), type: node.type, shape: node.shape, chunks: undefined };
     },
-    read: (info, start = 0, end = info.shape?.[0] ?? 1) => {
+    read: (info, start = 0, end = info.shape?.[0] ?? 1, into = undefined) => {
       const node = get(info.path);
-      if (node.kind === "link") return (base as Source).read(linked(node.target), start, end);
+      if (node.kind === "link") return (base as Source).read(linked(node.target), start, end, into);
       if (node.kind === "group") throw new AnnDataError("not-found", `${info.path} is not a dataset`);
       const rows = node.shape[0] ?? 1;
       if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= rows))

@@ -58,10 +58,10 @@ function withFallback(
     attributeNames: (where) => either((reader) => reader.attributeNames(where)),
     attribute: (where, name) => either((reader) => reader.attribute(where, name)),
     dataset: (where) => either((reader) => reader.dataset(where)),
-    read: (info, start, end, columns) =>
+    read: (info, start, end, columns, into) =>
       open && has(info) && fallback !== undefined
         ? fallback.read(info, start, end, columns)
-        : either((reader) => reader.read(info, start, end, columns), info.path),
+        : either((reader) => reader.read(info, start, end, columns, into), info.path),
     storage(info) {
       if (has(info)) return undefined;
       try {

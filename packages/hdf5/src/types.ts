@@ -133,7 +133,14 @@ export interface H5Reader {
    *
    * @param columns range along the second axis (default: all)
    */
-  read(info: DatasetInfo, start?: number, end?: number, columns?: readonly [number, number]): H5Values;
+  read(
+    info: DatasetInfo,
+    start?: number,
+    end?: number,
+    columns?: readonly [number, number],
+    /** Numbers are put here, if they fit, and come back as a view of it: who reads much saves the collector its work. Begins at 0 of its buffer. */
+    into?: Uint8Array<ArrayBuffer>,
+  ): H5Values;
   /** Where the stored bytes are, for decoding elsewhere; undefined when only the fallback engine can read the dataset. */
   storage(info: DatasetInfo): H5Storage | undefined;
   close(): void;

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { BigIntStats } from "node:fs";
-import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { copyFile, type FileHandle, link, lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { ObjectStoreError } from "./errors.ts";
 import { errorCode } from "./file-errors.ts";
+import { sourceChanged } from "./source-changed.ts";
 
 const TEMP_NAME = /^\.cytomesh-put-[0-9a-f]{24}\.tmp$/;
 /** A write that has not touched its temporary file for this long is dead. */
@@ -21,6 +23,12 @@ export interface AtomicWriteOptions {
   uri: string;
 }
 
+/** What a local file holds, and how long it was when it was looked at. */
+export interface FileCopy {
+  copyOf: string;
+  size: number;
+}
+
 /**
  * Writes a file so that its name shows either nothing (or what was there before) or all of the new content, also
  * after a crash: temporary file in the same folder, fsync, rename (or hard link, which fails when the name is taken),
@@ -28,7 +36,7 @@ export interface AtomicWriteOptions {
  */
 export async function writeFileAtomically(
   path: string,
-  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  content: Iterable<Uint8Array> | AsyncIterable<Uint8Array> | FileCopy,
   options: AtomicWriteOptions,
 ): Promise<BigIntStats> {
   const folder = dirname(path);
@@ -39,7 +47,8 @@ export async function writeFileAtomically(
   try {
     const handle = await open(temp, "wx", 0o666);
     try {
-      for await (const chunk of chunks) await handle.writeFile(chunk);
+      if ("copyOf" in content) await copyInto(handle, temp, content);
+      else for await (const chunk of content) await handle.writeFile(chunk);
       await handle.sync();
       stats = await handle.stat({ bigint: true });
     } finally {
@@ -55,6 +64,15 @@ export async function writeFileAtomically(
   }
   await syncFolder(folder);
   return stats;
+}
+
+/** By the kernel. It also copies the mode, which is not the source's to give. */
+async function copyInto(handle: FileHandle, path: string, { copyOf, size }: FileCopy): Promise<void> {
+  const { mode } = await handle.stat();
+  await copyFile(copyOf, path);
+  await handle.chmod(mode & 0o777);
+  const copied = (await handle.stat()).size;
+  if (copied !== size) throw sourceChanged(pathToFileURL(copyOf).href, size, copied);
 }
 
 async function linkNew(temp: string, path: string, stats: BigIntStats, uri: string): Promise<void> {

@@ -1,16 +1,44 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ObjectStoreError } from "./errors.ts";
+import { mapFsError } from "./file-errors.ts";
 import type { CallOptions, ObjectInfo, ObjectStore, PutOptions } from "./types.ts";
 import { parseUri } from "./uri.ts";
 
+/** Bytes of a local file that are hashed at a time. */
+const HASH_BYTES = 1024 * 1024;
+
 /** SHA-256 of an object's bytes, as lower-case hex, streamed. Throws as `ObjectStore.stream`. */
 export async function sha256Of(store: ObjectStore, uri: string, options: CallOptions = {}): Promise<string> {
+  const path = store.localPath(uri);
+  if (path !== undefined && (await store.head(uri, options)) !== undefined)
+    return sha256OfFile(path, uri, options.signal);
   const hash = createHash("sha256");
   for await (const chunk of await store.stream(uri, options)) hash.update(chunk as Uint8Array);
   return hash.digest("hex");
+}
+
+/** The same buffer again and again: a stream that makes one for every piece takes more than twice the time. */
+async function sha256OfFile(path: string, uri: string, signal: AbortSignal | undefined): Promise<string> {
+  const hash = createHash("sha256");
+  try {
+    await using file = await open(path);
+    const buffer = new Uint8Array(HASH_BYTES);
+    for (;;) {
+      if (signal?.aborted)
+        throw new ObjectStoreError("cancelled", `The call for ${uri} was cancelled.`, {
+          uri,
+          cause: signal.reason,
+        });
+      const { bytesRead } = await file.read(buffer);
+      if (bytesRead === 0) return hash.digest("hex");
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } catch (error) {
+    throw mapFsError(error, uri) ?? error;
+  }
 }
 
 export interface LocalFileOptions extends CallOptions {

@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { ObjectStoreError } from "./errors.ts";
 import { writeFileAtomically } from "./file-atomic.ts";
 import { mapFsError } from "./file-errors.ts";
+import { sourceChanged } from "./source-changed.ts";
 
 const COPY_BYTES = 1024 * 1024;
 
@@ -26,6 +27,11 @@ export async function withFileBody<T>(
   }
 }
 
+/** Size of a local file. Throws what `withFileBody` throws for one that is not there or no file. */
+export function fileSize(localPath: string): Promise<number> {
+  return withFileBody(localPath, (_, size) => Promise.resolve(size));
+}
+
 async function* chunksOf(handle: FileHandle, size: number, uri: string): AsyncGenerator<Uint8Array> {
   let seen = 0;
   const chunks: AsyncIterable<Uint8Array> = handle.createReadStream({
@@ -36,9 +42,7 @@ async function* chunksOf(handle: FileHandle, size: number, uri: string): AsyncGe
     seen += chunk.length;
     yield chunk;
   }
-  if (seen === size) return;
-  const message = `${uri} had ${size} bytes and gave ${seen}: it changed while it was read; nothing was stored.`;
-  throw new ObjectStoreError("source-changed", message, { uri });
+  if (seen !== size) throw sourceChanged(uri, size, seen);
 }
 
 /** Writes a stream to a local file, whole or not at all. */

@@ -1,10 +1,11 @@
+import { resolve } from "node:path";
 import { Readable } from "node:stream";
 import type { Backend, Location } from "./backend.ts";
 import { type BodyFailure, prepareBody } from "./body.ts";
 import { ObjectStoreError } from "./errors.ts";
 import { createFileBackend, pastTheEnd } from "./file-backend.ts";
 import { rootGuard } from "./file-roots.ts";
-import { saveStream, withFileBody } from "./local-copy.ts";
+import { fileSize, saveStream, withFileBody } from "./local-copy.ts";
 import { type ReadContext, readAll, toReadable } from "./read.ts";
 import type {
   ByteRange,
@@ -23,7 +24,7 @@ const DEFAULT_MAX_BYTES = 2 * 1024 ** 3;
  * used, so a process that only uses files never loads any.
  */
 export function createObjectStore(options: ObjectStoreOptions = {}): ObjectStore {
-  const files: Backend = createFileBackend(rootGuard(options.fileRoots));
+  const files = createFileBackend(rootGuard(options.fileRoots));
   const remotes = new Map<ObjectScheme, Promise<Backend>>();
   let closed = false;
 
@@ -88,6 +89,15 @@ export function createObjectStore(options: ObjectStoreOptions = {}): ObjectStore
     }
   }
 
+  /** From file to file: the kernel does it. */
+  async function copyFileTo(uri: string, localPath: string, o: PutOptions): Promise<ObjectInfo> {
+    const { ifAbsent = false, contentType, signal } = o;
+    const size = await fileSize(localPath);
+    return call(uri, signal, (_, at) =>
+      files.putFile(at, resolve(localPath), { size, ifAbsent, contentType, signal }),
+    );
+  }
+
   const store: ObjectStore = {
     head: (uri, o = {}) => call(uri, o.signal, (backend, at) => backend.head(at, o.signal)),
 
@@ -107,7 +117,10 @@ export function createObjectStore(options: ObjectStoreOptions = {}): ObjectStore
 
     put: (uri, body, o = {}) => put(uri, body, o),
 
-    putFile: (uri, localPath, o = {}) => withFileBody(localPath, (body, size) => put(uri, body, o, size)),
+    putFile: (uri, localPath, o = {}) =>
+      objectAt(uri).scheme === "file"
+        ? copyFileTo(uri, localPath, o)
+        : withFileBody(localPath, (body, size) => put(uri, body, o, size)),
 
     async download(uri, localPath, { signal } = {}) {
       const { opened, context } = await openObject(uri, undefined, signal);

@@ -1,3 +1,4 @@
+export { keepCompiledCode } from "./compiled-code.ts";
 export { storeLayout } from "./layout.ts";
 export { retrySafeJobs } from "./retry-safe-jobs.ts";
 export { baseSettings, defaultPorts, type ServiceName } from "./settings.ts";

@@ -21,6 +21,7 @@ import {
   type Metrics,
   openChannel,
 } from "@cytomesh/rpc";
+import { keepCompiledCode } from "./compiled-code.ts";
 import { retrySafeJobs } from "./retry-safe-jobs.ts";
 import { baseSettings, type ServiceName } from "./settings.ts";
 
@@ -110,6 +111,7 @@ export async function openTools(
   const dataDir = dataDirOf(settings);
   const tempDir = join(dataDir, "tmp", name);
   await mkdir(tempDir, { recursive: true });
+  keepCompiledCode(join(dataDir, "compiled"));
   const { store, storeUri } = openStore(settings);
   const ownBus =
     overrides.bus === undefined

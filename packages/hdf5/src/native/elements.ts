@@ -57,23 +57,29 @@ function numbers(
   bigEndian: boolean,
   kind: "int" | "uint" | "float",
 ): H5Numbers {
-  const { buffer } = bytes;
-  if (bigEndian && size > 1) swap(buffer, size);
-  if (size === 1) return kind === "int" ? new Int8Array(buffer) : bytes;
+  const { buffer, byteOffset } = bytes;
+  const count = bytes.length / size;
+  if (bigEndian && size > 1) swap(bytes, size);
+  if (size === 1) return kind === "int" ? new Int8Array(buffer, byteOffset, count) : bytes;
   if (size === 2) {
-    if (kind === "float") return Float32Array.from(new Uint16Array(buffer), halfToNumber);
-    return kind === "int" ? new Int16Array(buffer) : new Uint16Array(buffer);
+    const words = new Uint16Array(buffer, byteOffset, count);
+    if (kind === "float") return Float32Array.from(words, halfToNumber);
+    return kind === "int" ? new Int16Array(buffer, byteOffset, count) : words;
   }
   if (size === 4) {
-    if (kind === "float") return new Float32Array(buffer);
-    return kind === "int" ? new Int32Array(buffer) : new Uint32Array(buffer);
+    if (kind === "float") return new Float32Array(buffer, byteOffset, count);
+    return kind === "int"
+      ? new Int32Array(buffer, byteOffset, count)
+      : new Uint32Array(buffer, byteOffset, count);
   }
-  if (kind === "float") return new Float64Array(buffer);
-  return kind === "int" ? new BigInt64Array(buffer) : new BigUint64Array(buffer);
+  if (kind === "float") return new Float64Array(buffer, byteOffset, count);
+  return kind === "int"
+    ? new BigInt64Array(buffer, byteOffset, count)
+    : new BigUint64Array(buffer, byteOffset, count);
 }
 
-function swap(buffer: ArrayBuffer, size: number): void {
-  const bytes = Buffer.from(buffer);
+function swap({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>, size: number): void {
+  const bytes = Buffer.from(buffer, byteOffset, length);
   if (size === 2) bytes.swap16();
   else if (size === 4) bytes.swap32();
   else bytes.swap64();

@@ -23,6 +23,7 @@ export interface Box {
 /**
  * Elements of a box, row-major, as they stand in the file. Only the chunks that touch the box are read and decoded.
  *
+ * @param out as many bytes as the box has; whatever they hold before
  * @throws Hdf5Error
  */
 export function readBox(
@@ -30,39 +31,40 @@ export function readBox(
   stored: StoredDataset,
   box: Box,
   cache: ChunkCache,
-): Uint8Array<ArrayBuffer> {
-  const { layout, type } = stored;
-  const counts = box.end.map((end, axis) => end - box.start[axis]!);
-  const out = new Uint8Array(elementCount(counts) * type.size);
-  if (out.length === 0) return out;
+  out: Uint8Array<ArrayBuffer>,
+): void {
+  const { layout } = stored;
+  if (out.length === 0) return;
   switch (layout.kind) {
     case "compact":
       copyPlain(stored, box, out, layout.data.length, (into, at) =>
         into.set(layout.data.subarray(at, at + into.length)),
       );
-      return out;
+      return;
     case "contiguous": {
       const { address, bytes } = layout;
-      if (address === undefined) return fillAll(stored, out);
-      copyPlain(stored, box, out, bytes, (into, at) => file.readInto(into, address + at, stored.info.path));
-      return out;
+      if (address === undefined) fillAll(stored, out);
+      else
+        copyPlain(stored, box, out, bytes, (into, at) => file.readInto(into, address + at, stored.info.path));
+      return;
     }
     case "chunked":
       readChunks(file, stored, box, out, cache);
-      return out;
+      return;
     case "virtual":
       throw new TypeError("virtual");
   }
 }
 
-function fillAll(stored: StoredDataset, out: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const { fillValue } = stored.info;
-  if (fillValue === undefined || fillValue.every((byte) => byte === 0)) return out;
-  if (fillValue.length === 1) return out.fill(fillValue[0]!);
+function fillAll(stored: StoredDataset, out: Uint8Array<ArrayBuffer>): void {
+  const fillValue = stored.info.fillValue ?? [0];
+  if (fillValue.every((byte) => byte === fillValue[0])) {
+    out.fill(fillValue[0]!);
+    return;
+  }
   out.set(fillValue);
   for (let done = fillValue.length; done < out.length; done *= 2)
     out.copyWithin(done, 0, Math.min(done, out.length - done));
-  return out;
 }
 
 /** Data in one piece. Whole rows are one range; otherwise rows are read in strips and cut. */

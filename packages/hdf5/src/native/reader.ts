@@ -14,7 +14,7 @@ import { isGroup, type Link, readLinks } from "./group.ts";
 import { type Message, messageTypes, readObjectHeader } from "./object-header.ts";
 import { type Box, readBox } from "./read-rows.ts";
 import { openShared } from "./shared.ts";
-import { publicType } from "./stored-type.ts";
+import { publicType, type StoredType } from "./stored-type.ts";
 import { openSuperblock } from "./superblock.ts";
 
 const maxHops = 16;
@@ -168,7 +168,13 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
     return { type: publicType(type), shape: space.shape, values };
   }
 
-  function read(info: DatasetInfo, start = 0, end?: number, columns?: readonly [number, number]): H5Values {
+  function read(
+    info: DatasetInfo,
+    start = 0,
+    end?: number,
+    columns?: readonly [number, number],
+    into?: Uint8Array<ArrayBuffer>,
+  ): H5Values {
     const stored = storedDataset(info.path);
     const where = info.path;
     const { shape } = stored.info;
@@ -186,7 +192,9 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
     if (elements === 0) return decode(new Uint8Array(0), stored.type, where);
     if (stored.type.kind === "other") return decode(new Uint8Array(0), stored.type, where);
     checkFilters(stored);
-    return decode(readBox(file, stored, box, chunks), stored.type, where);
+    const out = isNumber(stored.type) && fits(into, bytes) ? into.subarray(0, bytes) : new Uint8Array(bytes);
+    readBox(file, stored, box, chunks, out);
+    return decode(out, stored.type, where);
   }
 
   function storage(info: DatasetInfo): H5Storage {
@@ -263,9 +271,9 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
       begin();
       return storedDataset(where).info;
     },
-    read(info, start, end, columns) {
+    read(info, start, end, columns, into) {
       begin();
-      return read(info, start, end, columns);
+      return read(info, start, end, columns, into);
     },
     storage(info) {
       begin();
@@ -281,6 +289,14 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
       paths.clear();
     },
   };
+}
+
+function isNumber(type: StoredType): boolean {
+  return type.kind === "int" || type.kind === "float" || (type.kind === "enum" && isNumber(type.base));
+}
+
+function fits(into: Uint8Array<ArrayBuffer> | undefined, bytes: number): into is Uint8Array<ArrayBuffer> {
+  return into !== undefined && into.byteOffset === 0 && into.length >= bytes;
 }
 
 function checkFilters({ info: { filters, path } }: StoredDataset): void {

@@ -1,5 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isParsedOnOpen } from "@cytomesh/anndata";
 import { IngestedFile_Outcome as Outcome } from "@cytomesh/contracts/jobs/v1/specs";
 import { type ObjectStore, sha256OfSource } from "@cytomesh/object-store";
 import type { MatrixEncoding } from "@cytomesh/omics-store";
@@ -10,7 +11,7 @@ import { withReadableSource } from "../data-manager/source-files.ts";
 import { IngestError } from "../errors.ts";
 import { type ConvertOptions, fingerprintOf } from "../schemas/plan.ts";
 import { convertFile } from "./convert-file.ts";
-import { acceptedPlan, type Vetting, vetFile } from "./vet-file.ts";
+import { acceptedPlan, type VettedFile, type Vetting, vetFile } from "./vet-file.ts";
 
 /** What the domain needs from outside. */
 export interface IngestDeps {
@@ -58,6 +59,48 @@ export interface FileOutcome {
  * @throws IngestError `invalid-file` with everything wrong in `problems`; errors of store and catalog as they are.
  */
 export async function ingestFile(deps: IngestDeps, request: FileRequest): Promise<FileOutcome> {
+  const early = vetEarly(deps, request);
+  try {
+    return await hashAndIngest(deps, request, early.vetted);
+  } finally {
+    await early.stop();
+  }
+}
+
+/** A file at hand is vetted while it is hashed. What came of it is looked at in its turn, if it is needed at all. */
+function vetEarly(
+  deps: IngestDeps,
+  request: FileRequest,
+): { vetted: Promise<VettedFile> | undefined; stop(): Promise<void> } {
+  const path = localPathOf(deps.store, request.uri);
+  if (path === undefined || isParsedOnOpen(path)) return { vetted: undefined, stop: async () => undefined };
+  const enough = new AbortController();
+  const signal = AbortSignal.any([request.signal, enough.signal]);
+  const vetted = vetFile(deps, path, { ...request, signal });
+  vetted.catch(() => undefined);
+  return {
+    vetted,
+    async stop() {
+      enough.abort(new Error("no longer needed"));
+      await vetted.catch(() => undefined);
+    },
+  };
+}
+
+/** undefined for what lies elsewhere, and for what the store refuses: hashing says so. */
+function localPathOf(store: ObjectStore, uri: string): string | undefined {
+  try {
+    return store.localPath(uri.replace(/\/+$/, ""));
+  } catch {
+    return undefined;
+  }
+}
+
+async function hashAndIngest(
+  deps: IngestDeps,
+  request: FileRequest,
+  early: Promise<VettedFile> | undefined,
+): Promise<FileOutcome> {
   const { uri, signal } = request;
   const sha256 = await sha256OfSource(deps.store, uri, { signal });
   const outcome = (part: Partial<FileOutcome> & { outcome: Outcome }): FileOutcome => ({
@@ -71,7 +114,8 @@ export async function ingestFile(deps: IngestDeps, request: FileRequest): Promis
     ...part,
   });
   const vet = async () => {
-    const vetted = await withReadableSource(deps, uri, signal, (path) => vetFile(deps, path, request));
+    const vetted = await (early ??
+      withReadableSource(deps, uri, signal, (path) => vetFile(deps, path, request)));
     return { ...acceptedPlan(vetted), warnings: vetted.warnings };
   };
   if (request.validateOnly) {
@@ -94,7 +138,7 @@ export async function ingestFile(deps: IngestDeps, request: FileRequest): Promis
   }
   try {
     const written = await withReadableSource(deps, uri, signal, (path) =>
-      write(deps, request, path, sha256, ticket.id),
+      write(deps, request, path, sha256, ticket.id, early),
     );
     return outcome({ outcome: Outcome.COMMITTED, ingestId: ticket.id, ...written });
   } catch (error) {
@@ -109,9 +153,10 @@ async function write(
   path: string,
   sha256: string,
   ingestId: string,
+  early: Promise<VettedFile> | undefined,
 ): Promise<{ cells: number; features: number; warnings: readonly string[] }> {
   const { signal, options } = request;
-  const vetted = await vetFile(deps, path, request);
+  const vetted = await (early ?? vetFile(deps, path, request));
   const plan = acceptedPlan(vetted);
   const ids = await deps.catalog.reserve(ingestId, plan.cells, plan.features);
   const outDir = await mkdtemp(join(deps.tempDir, `${ingestId}-`));

@@ -12,7 +12,7 @@ export async function openFile(path: string, key: string): Promise<AnnData> {
   const name = `${key} ${path}`;
   if (open?.key === name) return open.file;
   closeFile();
-  const file = await openAnnData(path);
+  const file = await openAnnData(path, { reuseRows: true });
   open = { key: name, file };
   return file;
 }

@@ -11,7 +11,7 @@ const maxExamples = 5;
 
 /** Look at a file as an ingest would take it, and list everything that is in the way. Runs in a worker thread. */
 export async function planFile(path: string, options: ConvertOptions): Promise<FilePlan> {
-  using file = await openAnnData(path);
+  using file = await openAnnData(path, { reuseRows: true });
   const problems: string[] = [];
   const collect = <T>(look: () => T): T | undefined => {
     try {

@@ -1,4 +1,4 @@
-import { type CsrRows, concatRows, type Matrix } from "@cytomesh/anndata";
+import { type CsrRows, concatRows, type Matrix, sliceRows } from "@cytomesh/anndata";
 
 /** Cells of a file that are read, checked and encoded in one go. */
 export interface Slice {
@@ -37,6 +37,10 @@ export function readSlice(matrix: Matrix, { from, to }: Slice): CsrRows {
   const step = Math.max(1, Math.floor(readValues / valuesPerRow(matrix.shape, matrix.nnz)));
   if (to - from <= step) return matrix.rows(from, to);
   const parts: CsrRows[] = [];
-  for (let at = from; at < to; at += step) parts.push(matrix.rows(at, Math.min(to, at + step)));
+  for (let at = from; at < to; at += step) {
+    const part = matrix.rows(at, Math.min(to, at + step));
+    // The file may read the next part into the same memory.
+    parts.push(sliceRows(part, 0, part.nRows));
+  }
   return concatRows(parts);
 }
