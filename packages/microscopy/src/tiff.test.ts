@@ -167,3 +167,34 @@ test("what is not read is refused by name", async () => {
     },
   );
 });
+
+test("big-endian tiles that share their bytes are the same", async () => {
+  const shape = {
+    width: 32,
+    height: 16,
+    samples: 1,
+    bits: 16,
+    format: 3,
+    littleEndian: false,
+    big: false,
+    compression: 1,
+    predictor: 1,
+    separate: false,
+    tile: 16,
+    rows: 16,
+  } as const;
+  const pixels = new Uint8Array(new Uint16Array(512).fill(0x3c00).buffer);
+  const bytes = buildTiff(shape, [{ pixels }]);
+  // Half floats, and as integers, where nothing but the order is undone; the second tile lies where the first does.
+  const view = new DataView(bytes.buffer);
+  const directory = view.getUint32(4);
+  for (let entry = directory + 2, n = view.getUint16(directory); n > 0; n--, entry += 12)
+    if (view.getUint16(entry) === 324)
+      view.setUint32(view.getUint32(entry + 8) + 4, view.getUint32(view.getUint32(entry + 8)));
+  await using image = await openImageBytes(bytes, "shared.tif");
+  assert.deepEqual(new Set((await image.plane()).data as Float32Array), new Set([1]));
+  for (let entry = directory + 2, n = view.getUint16(directory); n > 0; n--, entry += 12)
+    if (view.getUint16(entry) === 339) view.setUint16(entry + 8, 1);
+  await using integers = await openImageBytes(bytes, "shared.tif");
+  assert.deepEqual(new Set((await integers.plane()).data as Uint16Array), new Set([0x3c00]));
+});

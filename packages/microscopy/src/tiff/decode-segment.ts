@@ -2,7 +2,7 @@ import { MicroscopyError } from "../errors.ts";
 import { padded, reach } from "../kernels/instantiate.ts";
 import { tiffKernels } from "../kernels/tiff-kernels.ts";
 import { bytesOf, sampleBytes } from "../pixels.ts";
-import { FAX_3, FAX_4, FAX_HUFFMAN, JPEG, NONE } from "./compressions.ts";
+import { FAX_3, FAX_4, FAX_HUFFMAN, JPEG } from "./compressions.ts";
 import { decompress } from "./decompress.ts";
 import { decodeFax } from "./fax.ts";
 import { decodeJpegSegment } from "./jpeg.ts";
@@ -41,7 +41,7 @@ export function decodeSegment(
   return finish(decompress(compression, input, capacity, where));
 }
 
-/** Undoes byte order, predictor and packing. May work in place, or leave the result in the memory of the kernels. */
+/** Undoes byte order, predictor and packing. The result may be `packed` itself, or lie in the memory of the kernels. */
 export function toSamples(
   layout: PageLayout,
   packed: Uint8Array<ArrayBuffer>,
@@ -58,10 +58,7 @@ export function toSamples(
     throw new MicroscopyError("corrupt", `${where}: the floating-point predictor on integers`);
   if (bits === 24) return from24(layout, packed, rows, samples, littleEndian);
   const swap = !littleEndian && bits > 8 && whole && predictor !== 3;
-  let bytes = packed;
-  if (predictor !== 1 || !whole || (swap && layout.compression !== NONE))
-    bytes = inKernel(layout, packed, rows, samples, swap);
-  else if (swap) swapInPlace(bytes, bits);
+  const bytes = predictor !== 1 || !whole || swap ? inKernel(layout, packed, rows, samples, swap) : packed;
   return format === "float" && bits === 16 ? halfToFloat(bytes) : bytes;
 }
 
