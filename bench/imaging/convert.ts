@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { ConversionRecipe } from "@cytomesh/contracts/jobs/v1/imaging";
 import { openImageBytes } from "@cytomesh/microscopy";
 import { createObjectStore, toUri } from "@cytomesh/object-store";
-import { filterInstances, measure, segmentationFromLabels } from "@cytomesh/segmentation";
+import { filterInstances, measureSampled, segmentationFromLabels } from "@cytomesh/segmentation";
 import { convertFieldsHandler } from "../../services/imaging/src/services/convert/convert-job.ts";
 import { cropWindow, type Raster } from "../../services/imaging/src/services/convert/crop.ts";
 import { cutPixels, encoderOver } from "../../services/imaging/src/services/convert/crop-pixels.ts";
-import { resizeLabels, resizeLinear } from "../../services/imaging/src/services/convert/pixel-ops.ts";
+import { resizeLinear, sampledFrom } from "../../services/imaging/src/services/convert/pixel-ops.ts";
 import { attempt } from "../../services/imaging/src/testing/run-job.ts";
 import { inlinePool } from "../../services/imaging/src/testing/world.ts";
 import { python } from "../data-plane/study.ts";
@@ -54,12 +54,14 @@ async function steps(): Promise<Record<string, number>> {
       }),
     );
     const original = { planes, nuclei: kept.instances, size: 256 };
+    // Labels are not resized: what the reference measures in them is measured as if they were.
     const resized = await timed("resize", () => ({
       planes: planes.map((plane) => resizeLinear(plane, factor)),
-      labels: resizeLabels({ ...given!, data: kept.labels }, factor),
     }));
-    const { width, height, data } = resized.labels;
-    const nuclei = await timed("labels", () => measure(data, width, height));
+    const { width, height } = given!;
+    const nuclei = await timed("labels", () =>
+      measureSampled(kept.labels, width, height, sampledFrom(height, factor), sampledFrom(width, factor)),
+    );
     for (const set of [original, { planes: resized.planes, nuclei, size: 640 }]) {
       // What stands for cutting: the planes are laid where the encoder cuts from.
       using encoder = await timed("crop", () => encoderOver(set.planes));

@@ -6,7 +6,7 @@ export {
   importModel,
   type WeightsFormat,
 } from "./import/import-model.ts";
-export { clearBorder, filterInstances, measure, relabel, removeSmall } from "./labels.ts";
+export { clearBorder, filterInstances, measure, measureSampled, relabel, removeSmall } from "./labels.ts";
 export { createLabelsSegmenter, segmentationFromLabels } from "./labels-segmenter.ts";
 export type { StarDistConfig, Thresholds } from "./stardist/config.ts";
 export { type Normalization, readModel, type StarDistModel } from "./stardist/model.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { clearBorder, filterInstances, measure, relabel, removeSmall } from "./labels.ts";
+import { clearBorder, filterInstances, measure, measureSampled, relabel, removeSmall } from "./labels.ts";
 import { segmentationFromLabels } from "./labels-segmenter.ts";
 import type { Segmentation } from "./types.ts";
 
@@ -122,4 +122,29 @@ test("labels of any integer type become 1 to n in their order", async () => {
   }
   for (const broken of [Int8Array.of(1, -1), Float32Array.of(1, 0.5), Float64Array.of(Number.NaN, 1)])
     await assert.rejects(segmentationFromLabels(broken, 2, 1), { tag: "invalid_image" });
+});
+
+test("a sampled image is measured as if it had been made", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 12 }),
+      fc.integer({ min: 1, max: 12 }),
+      fc.infiniteStream(fc.integer({ min: 0, max: 4 })),
+      fc.array(fc.nat(11), { minLength: 1, maxLength: 30 }),
+      fc.array(fc.nat(11), { minLength: 1, maxLength: 30 }),
+      (width, height, values, ys, xs) => {
+        const labels = Int32Array.from({ length: width * height }, () => values.next().value as number);
+        const rows = Int32Array.from(ys, (y) => y % height).sort();
+        const columns = Int32Array.from(xs, (x) => x % width).sort();
+        const made = new Int32Array(rows.length * columns.length);
+        for (const [y, row] of rows.entries())
+          for (const [x, column] of columns.entries())
+            made[y * columns.length + x] = labels[row * width + column] as number;
+        assert.deepEqual(
+          measureSampled(labels, width, height, rows, columns),
+          measure(made, columns.length, rows.length),
+        );
+      },
+    ),
+  );
 });

@@ -1,4 +1,4 @@
-import { type Measured, measure, type Segmentation } from "@cytomesh/segmentation";
+import { type Measured, measureSampled, type Segmentation } from "@cytomesh/segmentation";
 import type { TaskContext } from "@cytomesh/service-kit/task";
 import { ImagingError } from "../../errors.ts";
 import type { CropSet } from "../../schemas/options.ts";
@@ -10,9 +10,9 @@ import { cutPixels, encoderOver } from "./crop-pixels.ts";
 import type { FieldOutput } from "./field-output.ts";
 import { keptArea, otherMask, ownMask } from "./masks.ts";
 import { cropNameOf } from "./names.ts";
-import { resizeLabels, resizeLinear } from "./pixel-ops.ts";
+import { resizeLabels, resizeLinear, sampledFrom } from "./pixel-ops.ts";
 import { maxOf, qualityOf } from "./quality.ts";
-import { type SegmentationTools, segmentField } from "./segment-field.ts";
+import { type SegmentationTools, type SegmentedField, segmentField } from "./segment-field.ts";
 import { chosen } from "./thumbnail.ts";
 
 /** Side of a crop, at most. */
@@ -21,10 +21,15 @@ const largestCropPx = 16_384;
 /** An image that crops are cut from: the field as it is, or resized. */
 interface Cuttable {
   readonly planes: readonly Raster[];
+  readonly width: number;
+  readonly height: number;
   /** Nuclei with a crop, 1 to n. */
-  readonly labels: Raster<Int32Array>;
+  labels(): Raster<Int32Array>;
   /** Everything that was segmented. */
-  readonly all: Raster<Int32Array>;
+  all(): Raster<Int32Array>;
+  /** Rows and columns of the field as it was segmented that this image's are taken from. */
+  readonly rows: Int32Array;
+  readonly columns: Int32Array;
   /** Where the nuclei are in this image, by label. */
   readonly nuclei: readonly Measured[];
   readonly umPerPx: number;
@@ -43,7 +48,8 @@ export async function convertCells(
     "px" in options.minArea
       ? options.minArea.px
       : options.minArea.um2 / pixelSize(field, "the smallest area in µm²") ** 2;
-  const { all, kept } = await segmentField(nucleus, options, minAreaPx, tools, field.uri, context);
+  const segmented = await segmentField(nucleus, options, minAreaPx, tools, field.uri, context);
+  const { all, kept } = segmented;
   await context.breathe();
   const original = asSegmented(field, all, kept);
   const resized = options.cropSets.some((set) => set.resized)
@@ -51,7 +57,7 @@ export async function convertCells(
     : original;
   const last = options.cropSets.at(-1) as CropSet;
   for (const set of options.cropSets)
-    await cutSet(field, set, set.resized ? resized : original, kept, output, context, set === last);
+    await cutSet(field, set, set.resized ? resized : original, segmented, output, context, set === last);
   if (options.recipe === "opencell") opencellLines(field, original, resized, output);
   const { provenance, warnings } = all;
   return { found: all.instances.length, provenance, warnings };
@@ -61,8 +67,12 @@ function asSegmented(field: FieldToConvert, all: Segmentation, kept: Segmentatio
   const { width, height } = kept;
   return {
     planes: field.planes,
-    labels: { width, height, data: kept.labels },
-    all: { width, height, data: all.labels },
+    width,
+    height,
+    labels: () => ({ width, height, data: kept.labels }),
+    all: () => ({ width, height, data: all.labels }),
+    rows: sampledFrom(height, 1),
+    columns: sampledFrom(width, 1),
     nuclei: kept.instances,
     umPerPx: field.umPerPx,
   };
@@ -77,8 +87,8 @@ async function resize(field: FieldToConvert, from: Cuttable, context: TaskContex
     planes.push(resizeLinear(plane, factor));
     await context.breathe();
   }
-  const labels = resizeLabels(from.labels, factor);
-  const nuclei = measure(labels.data, labels.width, labels.height);
+  const [rows, columns] = [sampledFrom(from.height, factor), sampledFrom(from.width, factor)];
+  const nuclei = measureSampled(from.labels().data, from.width, from.height, rows, columns);
   if (nuclei.length !== from.nuclei.length) {
     const left = new Set(nuclei.map(({ label }) => label));
     const gone = from.nuclei.filter(({ label }) => !left.has(label)).map(({ label }) => label);
@@ -87,14 +97,33 @@ async function resize(field: FieldToConvert, from: Cuttable, context: TaskContex
       `${field.uri}: expected every nucleus to have pixels after resizing by ${factor}, found none of label ${gone.slice(0, 10).join(", ")}; raise the smallest area, or resize less`,
     );
   }
-  return { planes, labels, all: resizeLabels(from.all, factor), nuclei, umPerPx: target };
+  // Made for those who want masks: they are several times as big as the field's.
+  let labels: Raster<Int32Array> | undefined;
+  let all: Raster<Int32Array> | undefined;
+  return {
+    planes,
+    width: columns.length,
+    height: rows.length,
+    labels() {
+      labels ??= resizeLabels(from.labels(), factor);
+      return labels;
+    },
+    all() {
+      all ??= resizeLabels(from.all(), factor);
+      return all;
+    },
+    rows,
+    columns,
+    nuclei,
+    umPerPx: target,
+  };
 }
 
 async function cutSet(
   field: FieldToConvert,
   set: CropSet,
   image: Cuttable,
-  kept: Segmentation,
+  { all, kept }: SegmentedField,
   output: FieldOutput,
   context: TaskContext,
   tabled: boolean,
@@ -115,6 +144,13 @@ async function cutSet(
   const shown = new Set(tabled ? chosen(image.nuclei.length, field.shown) : []);
   const { masking, maskDilationPx, maskPng, h5sc } = options.outputs;
   const needMasks = masking !== "none" || maskPng || (tabled && h5sc);
+  const neighbours = (at: Cuttable, label: number) => ({
+    label,
+    kept: kept.labels,
+    all,
+    rows: at.rows,
+    columns: at.columns,
+  });
   const { combinedPng, channelPng } = options.outputs;
   using encoder = combinedPng || channelPng ? encoderOver(image.planes) : undefined;
   const measured = tabled ? image.planes.map((plane) => ({ ...plane, max: maxOf(plane) })) : [];
@@ -157,7 +193,7 @@ async function cutSet(
           sizePx: size,
           cropUmPerPx: image.umPerPx,
           fieldUmPerPx: field.umPerPx,
-          quality: qualityOf(window, { ...image, label }, measured, field.saturation, atBorder),
+          quality: qualityOf(window, neighbours(image, label), measured, field.saturation, atBorder),
           channels: image.planes.length,
           segmentation: provenance.method,
           modelSha256: provenance.method === "stardist" ? provenance.modelSha256 : "",
@@ -171,8 +207,8 @@ async function cutSet(
 
 /** Where the nucleus of a crop is, and where others are. */
 function masksOf(image: Cuttable, label: number, window: CropWindow) {
-  const own = ownMask(crop(image.labels, window), label);
-  return { own, others: () => otherMask(crop(image.all, window), own) };
+  const own = ownMask(crop(image.labels(), window), label);
+  return { own, others: () => otherMask(crop(image.all(), window), own) };
 }
 
 /** The lines of the published `metadata.csv`; a field without nuclei leaves an empty one there, here by option. */
@@ -190,14 +226,14 @@ function opencellLines(
       csvLine([
         nameOf(field.uri),
         nucleus.label,
-        original.labels.width,
-        original.labels.height,
+        original.width,
+        original.height,
         Math.trunc(nucleus.centroidX),
         Math.trunc(nucleus.centroidY),
         nucleus.areaPx,
         `${name}_resized.png`,
-        resized.labels.width,
-        resized.labels.height,
+        resized.width,
+        resized.height,
         Math.trunc(after.centroidX),
         Math.trunc(after.centroidY),
         after.areaPx,

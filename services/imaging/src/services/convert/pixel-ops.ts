@@ -1,4 +1,10 @@
-import { encodePng as encode, type Plane, resizeBilinear, resizeNearest } from "@cytomesh/microscopy";
+import {
+  encodePng as encode,
+  type Plane,
+  resizeBilinear,
+  resizedSide,
+  resizeNearest,
+} from "@cytomesh/microscopy";
 import type { Raster } from "./crop.ts";
 
 // The rasters of this service as planes of the microscopy package, and back.
@@ -18,6 +24,14 @@ export function resizeLinear(image: Raster, factor: number): Raster {
 export function resizeLabels(image: Raster<Int32Array>, factor: number): Raster<Int32Array> {
   const { width, height, data } = resizeNearest(planeOf(image), factor);
   return { width, height, data: data as Int32Array };
+}
+
+/** The rows or columns that `resizeLabels` takes the pixels from. */
+export function sampledFrom(side: number, factor: number): Int32Array {
+  const step = 1 / factor;
+  return Int32Array.from({ length: resizedSide(side, factor) }, (_, i) =>
+    Math.min(Math.floor(i * step), side - 1),
+  );
 }
 
 /**

@@ -15,6 +15,16 @@ export interface CropQuality {
   readonly atBorder: boolean;
 }
 
+/** A nucleus and everything segmented, in the field as it was segmented, and where the rows and columns of the image cut from are in it. */
+export interface Neighbourhood {
+  readonly label: number;
+  /** Labels of the nuclei with crops. */
+  readonly kept: Int32Array;
+  readonly all: { readonly labels: Int32Array; readonly width: number };
+  readonly rows: Int32Array;
+  readonly columns: Int32Array;
+}
+
 /** Flags of a crop, for the table and the contact sheet. */
 export function flagsOf(quality: CropQuality): string[] {
   return [
@@ -28,13 +38,12 @@ export function flagsOf(quality: CropQuality): string[] {
 /**
  * Look at a crop.
  *
- * @param labels of the nuclei with crops, and `all` of everything segmented, of the image that the crop is cut from; both absent where nothing
- *   was segmented.
+ * @param nucleus absent where nothing was segmented.
  * @param channels the image that the crop is cut from, each with its largest value.
  */
 export function qualityOf(
   window: CropWindow,
-  nucleus: { label: number; labels: Raster<Int32Array>; all: Raster<Int32Array> } | undefined,
+  nucleus: Neighbourhood | undefined,
   channels: readonly (Raster & { readonly max: number })[],
   saturation: number,
   atBorder: boolean,
@@ -49,20 +58,26 @@ export function qualityOf(
 }
 
 /** Labels in a window that are not on the nucleus itself. */
-function neighboursIn(
-  window: CropWindow,
-  { label, labels, all }: { label: number; labels: Raster<Int32Array>; all: Raster<Int32Array> },
-): number {
-  const { top, left, bottom, right } = insideOf(window, all.width, all.height);
+function neighboursIn(window: CropWindow, { label, kept, all, rows, columns }: Neighbourhood): number {
+  const { top, left, bottom, right } = insideOf(window, columns.length, rows.length);
+  if (left >= right) return 0;
+  const from = columns.subarray(left, right);
+  // Without the copies of an enlarged image.
+  const across = from.filter((column, i) => i === 0 || column !== from[i - 1]);
   const seen = new Set<number>();
   let last = 0;
-  for (let y = top; y < bottom; y++)
-    for (let i = y * all.width + left, end = y * all.width + right; i < end; i++) {
-      const one = all.data[i] as number;
-      if (one === last || one === 0 || labels.data[i] === label) continue;
+  let row = -1;
+  for (let y = top; y < bottom; y++) {
+    if (rows[y] === row) continue;
+    row = rows[y] as number;
+    const start = row * all.width;
+    for (const column of across) {
+      const one = all.labels[start + column] as number;
+      if (one === last || one === 0 || kept[start + column] === label) continue;
       last = one;
       seen.add(one);
     }
+  }
   return seen.size;
 }
 
