@@ -47,6 +47,7 @@ export async function openOmeZarr(
       uri,
       format: "ome-zarr",
       series: found.map(({ info: one }, index) => ({ index, ...one })),
+      needsOtherFiles: true,
       warnings: [],
     };
     return {

@@ -78,6 +78,7 @@ test("planes in other files are read from there; what is missing concerns its pl
   t.after(() => store.close());
   for (const uri of [join(dir, "one.ome.tif"), join(dir, "set.companion.ome")]) {
     await using image = await openImage(toUri(uri), { store });
+    assert.equal(image.info.needsOtherFiles, true);
     assert.equal((await image.plane({ z: 0 })).data[0], 10);
     assert.equal((await image.plane({ z: 1 })).data[0], 20);
     await assert.rejects(image.plane({ z: 2 }), { tag: "missing-file", message: /gone\.ome\.tif/ });
@@ -88,6 +89,7 @@ test("planes in other files are read from there; what is missing concerns its pl
 test("more planes than pages: a warning, and an error for those that are not there", async () => {
   const xml = omeXml(`DimensionOrder="XYZCT" SizeZ="1" SizeC="5" SizeT="1"`, "<TiffData/>");
   await using image = await openImageBytes(buildTiff(shape, [page(1, xml), page(2)]), "few.ome.tif");
+  assert.equal(image.info.needsOtherFiles, false);
   assert.match(image.info.warnings.join(), /5 planes, 3 of them are not there/);
   assert.equal((await image.plane({ c: 1 })).data[0], 2);
   await assert.rejects(image.plane({ c: 2 }), { tag: "missing-plane", message: /expected page 2/ });

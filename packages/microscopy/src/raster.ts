@@ -62,7 +62,13 @@ export async function openRaster(
     ...(header.pixelSizeUm !== undefined && { pixelSizeUm: header.pixelSizeUm, pixelSizeFrom: "png" }),
     levels: [{ width, height }],
   };
-  const info: ImageInfo = { uri: source.uri, format: header.format, series: [series], warnings: [] };
+  const info: ImageInfo = {
+    uri: source.uri,
+    format: header.format,
+    series: [series],
+    needsOtherFiles: false,
+    warnings: [],
+  };
   let decoded: Promise<RawPixels> | undefined;
   return {
     info,

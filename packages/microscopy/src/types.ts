@@ -102,6 +102,8 @@ export interface ImageInfo {
   readonly uri: string;
   readonly format: "tiff" | "ome-tiff" | "imagej-tiff" | "ome-zarr" | "png" | "jpeg";
   readonly series: readonly SeriesInfo[];
+  /** Some of its planes lie in other files: those that an OME-TIFF or companion refers to, the chunks of OME-Zarr. */
+  readonly needsOtherFiles: boolean;
   /** What was odd and how it was taken. */
   readonly warnings: readonly string[];
 }

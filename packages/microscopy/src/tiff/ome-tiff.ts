@@ -216,6 +216,7 @@ async function oneSeries(
   };
   return {
     info,
+    otherFiles: map.files.some((file) => file > 0),
     async page(at, during) {
       const number = pageNumber(slowestFirst, sizes, at);
       const where = `${uri}: plane t ${at.t}, c ${at.c}, z ${at.z}`;

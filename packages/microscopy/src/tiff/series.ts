@@ -7,6 +7,8 @@ import type { PageRef } from "./read-region.ts";
 /** A series, and where its planes are. */
 export interface SeriesSource {
   readonly info: Omit<SeriesInfo, "index">;
+  /** Some of its planes are said to be in other files. */
+  readonly otherFiles?: boolean;
   /** The page of a plane at a level; indices are inside of `info`. */
   page(
     at: { t: number; c: number; z: number; level: number },

@@ -56,6 +56,7 @@ function imageOf(
     uri,
     format,
     series: series.map(({ info: one }, index) => ({ index, ...one })),
+    needsOtherFiles: series.some(({ otherFiles }) => otherFiles === true),
     warnings,
   };
   const cache = createSegmentCache(limits.cacheBytes);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import {
+  MicroscopyError,
   type MicroscopyImage,
   openImage,
   openImageBytes,
@@ -69,12 +70,12 @@ async function openAndHash(store: ObjectStore, uri: string, limits: ReadLimits, 
     return { image, sha256: await hashOfFolder(store, uri, signal) };
   }
   if (head.size <= wholeBelowBytes) {
-    const bytes = new Uint8Array(await store.get(uri, { signal }));
+    const bytes = (await store.get(uri, { signal })) as Uint8Array<ArrayBuffer>;
     const sha256 = sha256Hex(bytes);
-    const image = await openImageBytes(bytes, uri, options);
+    const image = await openAlone(bytes, uri, options);
     // An image of several files needs the others too; the bytes of this one are hashed all the same.
-    if (image.info.series.length > 0 && !needsOthers(image)) return { image, sha256 };
-    await image[Symbol.asyncDispose]();
+    if (image !== undefined && !image.info.needsOtherFiles) return { image, sha256 };
+    await image?.[Symbol.asyncDispose]();
     return { image: await openImage(uri, { ...options, store }), sha256 };
   }
   const sha256 = await sha256Of(store, uri, { signal });
@@ -89,16 +90,24 @@ async function openAndHash(store: ObjectStore, uri: string, limits: ReadLimits, 
   return { image, sha256 };
 }
 
+/** Undefined for what only points to the files with the pixels. */
+async function openAlone(
+  bytes: Uint8Array<ArrayBuffer>,
+  uri: string,
+  options: Parameters<typeof openImageBytes>[2],
+): Promise<MicroscopyImage | undefined> {
+  try {
+    return await openImageBytes(bytes, uri, options);
+  } catch (error) {
+    if (error instanceof MicroscopyError && error.tag === "missing-file") return undefined;
+    throw error;
+  }
+}
+
 /** The SHA-256 that `openFieldImage` finds, without reading the image. */
 export async function hashOfSource(store: ObjectStore, uri: string, signal: AbortSignal): Promise<string> {
   const head = await store.head(uri, { signal });
   return head === undefined ? hashOfFolder(store, uri, signal) : sha256Of(store, uri, { signal });
-}
-
-function needsOthers(image: MicroscopyImage): boolean {
-  return (
-    image.info.format === "ome-tiff" && image.info.warnings.some((warning) => warning.includes("beside"))
-  );
 }
 
 async function hashOfFolder(store: ObjectStore, uri: string, signal: AbortSignal): Promise<string> {

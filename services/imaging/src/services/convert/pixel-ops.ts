@@ -6,6 +6,7 @@ import {
   resizeNearest,
 } from "@cytomesh/microscopy";
 import type { Raster } from "./crop.ts";
+import { takePlane } from "./spare-planes.ts";
 
 // The rasters of this service as planes of the microscopy package, and back.
 
@@ -14,9 +15,12 @@ function planeOf(image: Raster | Raster<Int32Array>): Plane {
   return { ...image, samples: 1, pixelType: image.data instanceof Int32Array ? "int32" : "uint16", data };
 }
 
-/** Resize as OpenCV does, bilinearly; the sampling step is `1 / factor`. */
+/**
+ * Resize as OpenCV does, bilinearly; the sampling step is `1 / factor`. The pixels lie in memory that is lent: see `giveBackPlane`.
+ */
 export function resizeLinear(image: Raster, factor: number): Raster {
-  const { width, height, data } = resizeBilinear(planeOf(image), factor);
+  const into = takePlane(resizedSide(image.width, factor) * resizedSide(image.height, factor));
+  const { width, height, data } = resizeBilinear(planeOf(image), factor, into);
   return { width, height, data: data as Uint16Array };
 }
 
