@@ -40,12 +40,11 @@ export async function writeFileAtomically(
   options: AtomicWriteOptions,
 ): Promise<BigIntStats> {
   const folder = dirname(path);
-  await makeFolder(folder);
   const temp = join(folder, `.cytomesh-put-${randomBytes(12).toString("hex")}.tmp`);
   let stats: BigIntStats;
   let moved = false;
   try {
-    const handle = await open(temp, "wx", 0o666);
+    const handle = await openNew(temp);
     try {
       if ("copyOf" in content) await copyInto(handle, temp, content);
       else for await (const chunk of content) await handle.writeFile(chunk);
@@ -73,6 +72,17 @@ async function copyInto(handle: FileHandle, path: string, { copyOf, size }: File
   await handle.chmod(mode & 0o777);
   const copied = (await handle.stat()).size;
   if (copied !== size) throw sourceChanged(pathToFileURL(copyOf).href, size, copied);
+}
+
+/** A new file, its folder made where it is missing: most writes go where others went before. */
+async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "wx", 0o666);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+    await makeFolder(dirname(path));
+    return open(path, "wx", 0o666);
+  }
 }
 
 async function linkNew(temp: string, path: string, stats: BigIntStats, uri: string): Promise<void> {
@@ -103,8 +113,29 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** Makes renames, links and removals in a folder durable, where the file system can. */
-export async function syncFolder(folder: string): Promise<void> {
+/** By folder: a sync that has not begun, for everybody who renamed before it does. */
+const waiting = new Map<string, Promise<void>>();
+const running = new Map<string, Promise<void>>();
+
+/** Makes renames, links and removals in a folder durable, where the file system can. Callers at the same time share a sync. */
+export function syncFolder(folder: string): Promise<void> {
+  const shared = waiting.get(folder);
+  if (shared !== undefined) return shared;
+  const before = running.get(folder);
+  // One that runs may have begun before our rename: the next one counts.
+  const next = (before?.catch(() => undefined) ?? Promise.resolve()).then(() => {
+    waiting.delete(folder);
+    const sync = syncNow(folder).finally(() => {
+      if (running.get(folder) === sync) running.delete(folder);
+    });
+    running.set(folder, sync);
+    return sync;
+  });
+  waiting.set(folder, next);
+  return next;
+}
+
+async function syncNow(folder: string): Promise<void> {
   let handle: FileHandle;
   try {
     handle = await open(folder, "r");
