@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { profileOf } from "@cytomesh/anndata";
 import { createObjectStore, toUri } from "../../packages/object-store/src/index.ts";
 import { openIngest } from "../../packages/omics-store/src/index.ts";
-import { createTaskPool } from "../../packages/service-kit/src/index.ts";
+import { createTaskPool, keepCompiledCode } from "../../packages/service-kit/src/index.ts";
 import { ingestFile } from "../../services/ingest/src/services/ingest-file.ts";
 import { fakeCatalog } from "../../services/ingest/src/testing/fake-catalog.ts";
 import { plainOptions } from "./ingested.ts";
@@ -15,6 +15,8 @@ import { small, syntheticStudy } from "./study.ts";
 
 const threads = 2;
 const study = syntheticStudy();
+// As every service does; the first of two runs fills it.
+keepCompiledCode(join(tmpdir(), "cytomesh-bench", "compiled"));
 const root = await mkdtemp(join(tmpdir(), "bench-ingest-"));
 
 const pyarrowPipeline = `

@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { createH5, openH5, readBatches, readParallel } from "../index.ts";
 import type { DatasetInput, H5Numbers, H5Type } from "../types.ts";
-import { endIdle } from "./pool.ts";
+import { endIdle, takeWorkers } from "./pool.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cytomesh-hdf5-"));
 const path = join(folder, "file.h5");
@@ -126,6 +126,23 @@ test("a damaged chunk is named, and the threads go on to serve others", async ()
   const sound = await readParallel(other, "/d", { threads: 2, end: 190_000 });
   assert.ok(plainCopy(sound).equals(plainCopy(counts.subarray(0, 190_000))));
   other.close();
+  file.close();
+});
+
+test("a thread that dies over its work is an error for who waits, and is not asked again", async () => {
+  endIdle();
+  const [worker] = takeWorkers(1);
+  const progress = new Int32Array(new SharedArrayBuffer(8));
+  const coding = { filters: [], elementBytes: 4, chunkBytes: 4 };
+  const table = new Float64Array(new SharedArrayBuffer(0));
+  const job = { fd: -1, sizeBytes: 0, where: "", coding, contiguous: true, shape: [1], chunkShape: [1] };
+  const rest = { start: 0, end: 1, swap: false, table, progress, target: new Uint8Array(4) };
+  const answer = worker!.ask({ kind: "read", job: { ...job, ...rest } });
+  worker!.end();
+  await assert.rejects(answer, { name: "Hdf5Error", message: /decoding thread ended/ });
+  const file = await openH5(path);
+  const values = await readParallel(file, "/d", { threads: 2 });
+  assert.equal(values.length, rows);
   file.close();
 });
 

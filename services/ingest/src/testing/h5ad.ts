@@ -79,10 +79,13 @@ function matrix(file: H5Writer, path: string, { rows, layout }: MatrixInput): vo
     numbers(file, path, types.float32, [rows.length, nCols], Float32Array.from(rows.flat()));
     return;
   }
-  const columns = Array.from({ length: nCols }, (_, column) => rows.map((row) => row[column] ?? 0));
-  const major = layout === "csr" ? rows : columns;
+  const major =
+    layout === "csr"
+      ? rows
+      : Array.from({ length: nCols }, (_, column) => rows.map((row) => row[column] ?? 0));
   const entries = major.map((line) => [...line.entries()].filter(([, value]) => value !== 0));
-  const indptr = Int32Array.from([0, ...entries.map((_, i) => entries.slice(0, i + 1).flat().length)]);
+  const indptr = new Int32Array(major.length + 1);
+  for (const [i, line] of entries.entries()) indptr[i + 1] = indptr[i]! + line.length;
   file.group(path);
   encode(file, path, `${layout}_matrix`, "0.1.0");
   const shape = BigInt64Array.of(BigInt(rows.length), BigInt(nCols));
