@@ -11,6 +11,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { installDependencies } from "./launch/dependencies.mjs";
 import { withLock } from "./launch/file-lock.mjs";
+import { smallMemory } from "./launch/memory.mjs";
 import { findNode } from "./launch/node-runtime.mjs";
 import { environmentWith, LaunchError } from "./launch/npm.mjs";
 
@@ -20,7 +21,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 function run(node, args, options) {
   const child = spawn(node.path, args, {
     stdio: "inherit",
-    env: environmentWith(node.path),
+    env: environmentWith(node.path, smallMemory(process.env)),
     ...options,
   });
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CsrRows, writeH5ad } from "../../packages/anndata/src/index.ts";
 import { openIngest } from "../../packages/omics-store/src/index.ts";
+import { smallMemory } from "../../scripts/launch/memory.mjs";
 import { randomFrom } from "../fuzz/mutate.ts";
 import { ingestStudy } from "./ingested.ts";
 import { type Cost, measure } from "./measure.ts";
@@ -81,7 +82,11 @@ if (ingestOnly > 0) {
   try {
     const path = join(root, "big.h5ad");
     const written = await measure(() => makeFile(path), 1);
-    const printed = execFileSync(process.execPath, [import.meta.filename, "--ingest", path, root]).toString();
+    // As the launcher starts services.
+    const env = { ...process.env, ...smallMemory(process.env) };
+    const printed = execFileSync(process.execPath, [import.meta.filename, "--ingest", path, root], {
+      env,
+    }).toString();
     const cost = JSON.parse(printed) as Cost & { result: string };
     const { manifest } = await openIngest(cost.result);
     const decoded = manifest.nnz * 8;

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { matchesLockfile, planInstall } from "./dependencies.mjs";
 import { withLock } from "./file-lock.mjs";
+import { smallMemory } from "./memory.mjs";
 import { isSupported } from "./node-runtime.mjs";
 import { explainNpmFailure } from "./npm.mjs";
 
@@ -129,4 +130,14 @@ test("explains in one sentence what is wrong with the registry", () => {
     /npm install/,
   );
   assert.equal(explainNpmFailure("npm error code ELIFECYCLE"), undefined);
+});
+
+test("processes are kept small unless the environment says otherwise", () => {
+  assert.deepEqual(smallMemory({}), { MALLOC_ARENA_MAX: "2", NODE_OPTIONS: "--max-semi-space-size=8" });
+  assert.deepEqual(smallMemory({ MALLOC_ARENA_MAX: "8", NODE_OPTIONS: "--enable-source-maps" }), {
+    MALLOC_ARENA_MAX: "8",
+    NODE_OPTIONS: "--enable-source-maps --max-semi-space-size=8",
+  });
+  const own = { NODE_OPTIONS: "--max-semi-space-size=64" };
+  assert.equal(smallMemory(own).NODE_OPTIONS, own.NODE_OPTIONS);
 });

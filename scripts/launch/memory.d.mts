@@ -1,0 +1,1 @@
+export function smallMemory(env: NodeJS.ProcessEnv): { MALLOC_ARENA_MAX: string; NODE_OPTIONS: string };
