@@ -3,6 +3,7 @@ export { MicroscopyError } from "./errors.ts";
 export { openImage, openImageBytes } from "./open.ts";
 export type { PixelArray, PixelType } from "./pixels.ts";
 export { cropPlane } from "./transform/crop.ts";
+export { presentable, presentableSamples } from "./transform/presentable.ts";
 export { createMaxProjection, type MaxProjection, maxOverZ } from "./transform/project.ts";
 export { resizeBilinear, resizedSide, resizeNearest } from "./transform/resize.ts";
 export { shrinkPlane } from "./transform/shrink.ts";

@@ -5,6 +5,8 @@ import {
   openImage,
   openImageBytes,
   type Plane,
+  presentable,
+  presentableSamples,
   type SeriesInfo,
 } from "@cytomesh/microscopy";
 import { type ObjectStore, sha256Hex, sha256Of } from "@cytomesh/object-store";
@@ -126,7 +128,8 @@ function fieldOf(
   limits: ReadLimits,
   signal: AbortSignal,
 ): FieldImage {
-  const { t, c, z, y, x, samples } = series.sizes;
+  const { t, c, z, y, x } = series.sizes;
+  const samples = presentableSamples(series);
   // Pages that a file does not explain come as time points.
   const unnamed = t > 1 && c === 1 && z === 1 && !series.axes.includes("T");
   if (t > 1 && !unnamed)
@@ -147,7 +150,8 @@ function fieldOf(
   const page = async (index: number, depth: number): Promise<Plane> => {
     const key = `${index}/${depth}`;
     if (samples > 1 && last?.key === key) return last.plane;
-    const plane = await image.plane(unnamed ? { t: index, z: depth } : { c: index, z: depth }, { signal });
+    const stored = await image.plane(unnamed ? { t: index, z: depth } : { c: index, z: depth }, { signal });
+    const plane = presentable(stored, series);
     if (samples > 1) last = { key, plane };
     return plane;
   };
@@ -159,7 +163,7 @@ function fieldOf(
     channels,
     channelNames: samples > 1 ? [] : namesOf(series),
     umPerPx: series.pixelSizeUm?.x ?? 0,
-    maxValue: series.pixelType === "uint8" ? 255 : 65_535,
+    maxValue: series.pixelType === "uint8" || samples !== series.sizes.samples ? 255 : 65_535,
     warnings: image.info.warnings,
     async channel(index, projection) {
       if (index >= channels)
