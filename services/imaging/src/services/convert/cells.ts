@@ -158,7 +158,10 @@ async function cutSet(
   });
   const { combinedPng, channelPng } = options.outputs;
   using encoder = combinedPng || channelPng ? encoderOver(image.planes) : undefined;
-  const measured = tabled ? image.planes.map((plane) => ({ ...plane, max: maxOf(plane) })) : [];
+  // Resizing makes nothing brighter, and the field has fewer pixels.
+  const measured = tabled
+    ? image.planes.map((plane, c) => ({ ...plane, max: maxOf(field.planes[c] as Raster) }))
+    : [];
   for (const [i, nucleus] of image.nuclei.entries()) {
     const { label } = nucleus;
     const window = cropWindow(nucleus, size);

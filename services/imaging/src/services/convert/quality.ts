@@ -39,7 +39,7 @@ export function flagsOf(quality: CropQuality): string[] {
  * Look at a crop.
  *
  * @param nucleus absent where nothing was segmented.
- * @param channels the image that the crop is cut from, each with its largest value.
+ * @param channels the image that the crop is cut from, each with a value that none of its pixels exceeds.
  */
 export function qualityOf(
   window: CropWindow,
@@ -64,6 +64,7 @@ function neighboursIn(window: CropWindow, { label, kept, all, rows, columns }: N
   const from = columns.subarray(left, right);
   // Without the copies of an enlarged image.
   const across = from.filter((column, i) => i === 0 || column !== from[i - 1]);
+  const { labels } = all;
   const seen = new Set<number>();
   let last = 0;
   let row = -1;
@@ -71,9 +72,10 @@ function neighboursIn(window: CropWindow, { label, kept, all, rows, columns }: N
     if (rows[y] === row) continue;
     row = rows[y] as number;
     const start = row * all.width;
-    for (const column of across) {
-      const one = all.labels[start + column] as number;
-      if (one === last || one === 0 || kept[start + column] === label) continue;
+    for (let x = 0; x < across.length; x++) {
+      const at = start + (across[x] as number);
+      const one = labels[at] as number;
+      if (one === last || one === 0 || kept[at] === label) continue;
       last = one;
       seen.add(one);
     }

@@ -44,30 +44,37 @@ function tally(): Tally {
   return it;
 }
 
-/** Copies in memory that is used again: new memory for every file costs more than the copying. */
-function spareBuffers() {
-  const spare: Uint8Array<ArrayBuffer>[] = [];
-  return {
-    copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-      const last = spare.pop();
-      const room =
-        last !== undefined && last.length >= bytes.length
-          ? last
-          : new Uint8Array(new ArrayBuffer(Math.ceil(bytes.length * 1.25)));
-      room.set(bytes);
-      return room.subarray(0, bytes.length);
-    },
-    giveBack(copy: Uint8Array<ArrayBuffer>): void {
-      spare.push(new Uint8Array(copy.buffer));
-    },
-  };
+/** Memory of copies that were written, for the next ones, also of the next field: new memory for every file costs more than the copying. */
+const spare: ArrayBuffer[] = [];
+
+/** Kept at most, for each thread: what the puts of two fields need, one of which waits for its files while the other is worked on. */
+const keepBuffers = 2 * puts;
+const keepBytes = 4 * 1024 * 1024;
+
+/** A copy in memory that is used again. A crop of the usual sizes fits into the memory of every other, whatever its own size. */
+function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const at = spare.findLastIndex((buffer) => buffer.byteLength >= bytes.length);
+  const [buffer] = at < 0 ? [] : spare.splice(at, 1);
+  const room = buffer ?? new ArrayBuffer(roomFor(bytes.length));
+  const copy = new Uint8Array(room, 0, bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+/** The next power of two from 1 MiB on, which few crops exceed; what is too large to be kept as it is. */
+function roomFor(length: number): number {
+  return length > keepBytes ? length : Math.max(1024 * 1024, 2 ** Math.ceil(Math.log2(length)));
+}
+
+/** A copy that nobody looks at any more. */
+function giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {
+  if (buffer.byteLength <= keepBytes && spare.length < keepBuffers) spare.push(buffer);
 }
 
 /** Objects below a URI, a few puts at a time. */
 export function storeSink(store: ObjectStore, uri: string, signal: AbortSignal): FileSink {
   const count = tally();
   const running = new Set<Promise<void>>();
-  const buffers = spareBuffers();
   let failed: { error: unknown } | undefined;
   const check = () => {
     if (failed !== undefined) throw failed.error;
@@ -76,17 +83,15 @@ export function storeSink(store: ObjectStore, uri: string, signal: AbortSignal):
     async put(path, bytes, contentType) {
       check();
       count.add(path, bytes);
-      const copy = buffers.copyOf(bytes);
+      const copy = copyOf(bytes);
       const done = store
         .put(joinUri(uri, ...path.split("/")), copy, { contentType, signal })
-        .then(() => undefined)
+        // Only what was written for certain: one that was given up may still be on its way.
+        .then(() => giveBack(copy))
         .catch((error: unknown) => {
           failed ??= { error };
         })
-        .finally(() => {
-          buffers.giveBack(copy);
-          running.delete(done);
-        });
+        .finally(() => running.delete(done));
       running.add(done);
       if (running.size >= puts) await Promise.race(running);
       check();
