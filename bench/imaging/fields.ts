@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { uniform } from "../../services/imaging/src/testing/fields.ts";
+import { uniform } from "@cytomesh/segmentation/testing";
 import { tiffOf } from "../../services/imaging/src/testing/tiff.ts";
 
 /** Side of a field of OpenCell, px. */

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { discField, uniform } from "@cytomesh/segmentation/testing";
 import { gaussianBlur } from "../../packages/segmentation/src/classical/blur.ts";
 import { connectedComponents, fillSmallHoles } from "../../packages/segmentation/src/classical/components.ts";
 import { squaredDistance } from "../../packages/segmentation/src/classical/distance.ts";
@@ -22,7 +23,6 @@ import { assignLayers } from "../../packages/segmentation/src/stardist/layers.ts
 import { openNetwork } from "../../packages/segmentation/src/stardist/model.ts";
 import { buildStarDistOnnx } from "../../packages/segmentation/src/stardist/network.ts";
 import { suppressNonMaxima } from "../../packages/segmentation/src/stardist/nms.ts";
-import { discField, uniform } from "../../packages/segmentation/src/testing/fields.ts";
 import { randomLayers } from "../../packages/segmentation/src/testing/network.ts";
 import {
   cellsFirst,

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
+import { discField, uniform } from "@cytomesh/segmentation/testing";
 import { openImage } from "../../packages/microscopy/src/index.ts";
 import { gaussianBlur } from "../../packages/segmentation/src/classical/blur.ts";
 import { connectedComponents, fillSmallHoles } from "../../packages/segmentation/src/classical/components.ts";
@@ -19,7 +20,6 @@ import {
 } from "../../packages/segmentation/src/classical/segment.ts";
 import { watershed } from "../../packages/segmentation/src/classical/watershed.ts";
 import { filterInstances } from "../../packages/segmentation/src/labels.ts";
-import { discField, uniform } from "../../services/imaging/src/testing/fields.ts";
 
 // The classical segmentation against scikit-image. Needs a Python with them, named by CYTOMESH_PYTHON.
 const python = process.env.CYTOMESH_PYTHON;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
+import { uniform } from "@cytomesh/segmentation/testing";
 import { coverAxis, isResponsible } from "../../packages/segmentation/src/stardist/blocks.ts";
 import {
   findCandidates,
@@ -12,7 +13,6 @@ import {
   starPolygons,
 } from "../../packages/segmentation/src/stardist/instances.ts";
 import { normalizePixels } from "../../packages/segmentation/src/stardist/normalize.ts";
-import { uniform } from "../../packages/segmentation/src/testing/fields.ts";
 import {
   cellsFirst,
   generatedPrediction,

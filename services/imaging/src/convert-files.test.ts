@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { discField, noise } from "@cytomesh/segmentation/testing";
 import { convertFieldsHandler } from "./services/convert/convert-job.ts";
 import { openFieldImage } from "./services/convert/open-field.ts";
-import { discField, noise } from "./testing/fields.ts";
 import { attempt } from "./testing/run-job.ts";
 import { tiffOf } from "./testing/tiff.ts";
 import { imagingWorld } from "./testing/world.ts";

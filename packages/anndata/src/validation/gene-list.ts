@@ -1,7 +1,11 @@
+import { gunzipSync } from "node:zlib";
 import { AnnDataError } from "../errors.ts";
 import type { GeneList } from "./types.ts";
 
-/** Stable id, possibly with a version, at the beginning of a field. */
+/** Bytes of a list, inflated: 80,000 genes with all that is known of them are 5 MB. */
+const maxListBytes = 64 * 1024 * 1024;
+
+/** The Y copy of a gene of the pseudo-autosomal region. */
 const parY = /_PAR_Y$/;
 
 /**
@@ -9,13 +13,27 @@ const parY = /_PAR_Y$/;
  * header `gene_id…` are taken too), one id per line, or a JSON array of ids. Genes of the Y copy of the pseudo-autosomal region
  * (`…_PAR_Y`) are left out, as their ids are those of X.
  *
- * @throws AnnDataError "invalid" nothing in it, or JSON that is not an array of strings
+ * @param text the list, or the bytes of its file, maybe gzipped
+ * @throws AnnDataError "invalid" nothing in it, JSON that is not an array of strings, bytes that are no UTF-8 or no sound gzip
  */
-export function parseGeneList(name: string, content: string): GeneList {
+export function parseGeneList(name: string, text: string | Uint8Array): GeneList {
+  const content = typeof text === "string" ? text : decoded(name, text);
   const trimmed = content.trimStart();
   const ids = trimmed.startsWith("[") ? idsOfJson(name, trimmed) : idsOfLines(content);
   if (ids.length === 0) throw new AnnDataError("invalid", `gene list ${name} is empty`);
   return { name, ids: [...new Set(ids)] };
+}
+
+function decoded(name: string, bytes: Uint8Array): string {
+  const zipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  try {
+    const plain = zipped ? gunzipSync(bytes, { maxOutputLength: maxListBytes }) : bytes;
+    return new TextDecoder("utf-8", { fatal: true }).decode(plain);
+  } catch (cause) {
+    throw new AnnDataError("invalid", `gene list ${name} cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 function idsOfJson(name: string, content: string): string[] {

@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { gunzipSync } from "node:zlib";
 import { copyAnnData, parseGeneList, profileOf, runIsolated, withGeneLists } from "@cytomesh/anndata";
 import { type Command, choiceOption, defineCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
@@ -49,10 +48,9 @@ const validate = defineCommand({
   async run({ options, positionals, signal }) {
     const [file] = positionals;
     if (file === undefined) throw new CliError("usage", "validate needs a file");
-    const lists = (options["gene-list"] ?? []).map((path) => {
-      const bytes = readFileSync(path);
-      return parseGeneList(basename(path), (bytes[0] === 0x1f ? gunzipSync(bytes) : bytes).toString("utf8"));
-    });
+    const lists = (options["gene-list"] ?? []).map((path) =>
+      parseGeneList(basename(path), readFileSync(path)),
+    );
     const profile = withGeneLists(profileOf(options.profile ?? "minimal"), lists);
     const { problems, nObs, nVar } = await runIsolated(file, "validate", { profile, timeoutMs, signal });
     const errors = problems.filter(({ severity }) => severity === "error");

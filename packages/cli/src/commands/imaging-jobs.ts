@@ -13,7 +13,6 @@ import {
   SegmentationOptionsSchema,
   StageSpecSchema,
 } from "@cytomesh/contracts/jobs/v1/imaging";
-import { JobSchema } from "@cytomesh/contracts/jobs/v1/job";
 import { type ConvertFieldsSpec, ConvertFieldsSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
 import { toUri } from "@cytomesh/object-store";
 import { withMesh } from "../client.ts";
@@ -30,8 +29,8 @@ import {
 } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { readRequestFile } from "../request-file.ts";
-import { type SpecInit, submitJob } from "../submit-job.ts";
 import { formatCount, printable, table } from "../terminal/text.ts";
+import { submit } from "./submit.ts";
 
 const recipes = {
   generic: ConversionRecipe.GENERIC,
@@ -80,31 +79,6 @@ function applyFiles(spec: FileSpec, files: readonly string[], o: FileFlags): voi
   }
   if (o.output !== undefined) spec.outputUri = toUri(o.output);
   spec.shards = integerOption("shards", o.shards, { min: 1, max: 10_000 }) ?? spec.shards;
-}
-
-interface SubmitFlags {
-  api: string | undefined;
-  key: string | undefined;
-  new: boolean;
-  detach: boolean;
-  json: boolean;
-}
-
-async function submit(
-  flags: SubmitFlags,
-  title: string,
-  spec: SpecInit,
-  signal: AbortSignal,
-  more: (result: Record<string, unknown>) => string[] = () => [],
-): Promise<void> {
-  await withMesh(flags.api, async (mesh) => {
-    const { key, new: fresh, detach, json } = flags;
-    const job = await submitJob(mesh, spec, { key, new: fresh, detach, quiet: json, title, signal });
-    if (json) process.stdout.write(`${JSON.stringify(toJson(JobSchema, job))}\n`);
-    else if (!detach && job.result?.result.value !== undefined)
-      for (const line of more(job.result.result.value as unknown as Record<string, unknown>))
-        process.stdout.write(`${printable(line)}\n`);
-  });
 }
 
 const outputFlags = {

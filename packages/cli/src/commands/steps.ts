@@ -1,6 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { create, toJson } from "@bufbuild/protobuf";
-import { JobSchema } from "@cytomesh/contracts/jobs/v1/job";
+import { create } from "@bufbuild/protobuf";
 import {
   BuildIndexSpecSchema,
   DistanceMetric,
@@ -13,7 +12,6 @@ import {
   TrainPcaSpecSchema,
 } from "@cytomesh/contracts/jobs/v1/specs";
 import { toUri } from "@cytomesh/object-store";
-import { withMesh } from "../client.ts";
 import {
   type Command,
   choiceOption,
@@ -24,24 +22,8 @@ import {
 } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { readRequestFile } from "../request-file.ts";
-import { type SpecInit, submitJob } from "../submit-job.ts";
+import { submit } from "./submit.ts";
 import { validationOptions } from "./validation-options.ts";
-
-interface SubmitFlags {
-  api: string | undefined;
-  key: string | undefined;
-  new: boolean;
-  detach: boolean;
-  json: boolean;
-}
-
-async function submit(flags: SubmitFlags, title: string, spec: SpecInit, signal: AbortSignal): Promise<void> {
-  await withMesh(flags.api, async (mesh) => {
-    const { key, new: fresh, detach, json } = flags;
-    const job = await submitJob(mesh, spec, { key, new: fresh, detach, quiet: json, title, signal });
-    if (json) process.stdout.write(`${JSON.stringify(toJson(JobSchema, job))}\n`);
-  });
-}
 
 const integer32 = { min: 1, max: 2 ** 31 - 1 };
 

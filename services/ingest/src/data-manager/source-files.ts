@@ -1,12 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
 import { type GeneList, isParsedOnOpen, parseGeneList } from "@cytomesh/anndata";
 import { type ObjectStore, withLocalSource } from "@cytomesh/object-store";
 import type { TaskPool } from "@cytomesh/service-kit";
 import { IngestError } from "../errors.ts";
 
-/** Bytes of a list of genes, inflated: 80,000 of them with all that is known of them are 5 MB. */
+/** Bytes of the file of a list of genes. */
 const maxListBytes = 64 * 1024 * 1024;
 
 /**
@@ -52,9 +51,7 @@ export async function readGeneLists(
     const name = uri.slice(uri.lastIndexOf("/") + 1);
     const bytes = await store.get(uri, { signal, maxBytes: maxListBytes });
     try {
-      const plain =
-        bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes, { maxOutputLength: maxListBytes }) : bytes;
-      lists.push(parseGeneList(name, new TextDecoder("utf-8", { fatal: true }).decode(plain)));
+      lists.push(parseGeneList(name, bytes));
     } catch (cause) {
       throw new IngestError(
         "bad-gene-list",
