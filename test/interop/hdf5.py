@@ -1,8 +1,8 @@
 """Writes HDF5 files of every layout, index, filter and type that h5py knows, and what they hold, for hdf5.test.ts.
 
-usage: hdf5.py FOLDER [plugins]
+usage: hdf5.py FOLDER [plugins | parallel]
 
-With "plugins": the one file that needs hdf5plugin's filters, alone.
+With "plugins": the one file that needs hdf5plugin's filters, alone. With "parallel": datasets big enough that threads are asked.
 
 Prints one JSON line per file: {"path", "objects": {path: {"kind", "attributes", "children", "shape", "values", "rows", "columns"}}}.
 Numbers are compared as the SHA-256 of their little-endian bytes, strings as lists.
@@ -12,6 +12,7 @@ import ctypes
 import hashlib
 import json
 import sys
+import zlib
 from pathlib import Path
 
 import h5py
@@ -261,6 +262,70 @@ def plugins(file):
         file.create_dataset(f"{name}/shuffle", data=plane, chunks=(40, 69), shuffle=True, compression=filter_of)
 
 
+def parallel(file):
+    """Big enough for threads: every storage in both byte orders, chunks across rows, across columns and across both, some not there."""
+    rows, columns = 701, 401
+    plane = rng.integers(0, 120, (rows, columns))
+    shapes = {"rows": (37, columns), "tall": (rows, 10), "columns": (64, 33), "one": (rows, columns), "beyond": (200, 300)}
+    filters = {
+        "plain": {},
+        "gz": {"compression": "gzip", "compression_opts": 1, "shuffle": True},
+        "lzf": {"compression": "lzf"},
+        "checked": {"compression": "gzip", "shuffle": True, "fletcher32": True},
+    }
+    for code in ("<i4", ">i4", ">f8", ">f4", ">f2", "<f2", "<i8", ">i8", ">u2", "u1"):
+        values = plane.astype(code)
+        file[f"{code}/contiguous"] = values
+        file.create_dataset(f"{code}/never", shape=(rows, columns), dtype=code, fillvalue=7)
+        for shape, chunks in shapes.items():
+            for name, how in filters.items():
+                if code == ">f4" or name == "gz" or (code == "<i4" and name == "plain"):
+                    file.create_dataset(f"{code}/{shape}-{name}", data=values, chunks=chunks, maxshape=(None, None) if name == "lzf" else None, **how)
+        some = file.create_dataset(f"{code}/some", shape=(rows, columns), dtype=code, fillvalue=3, chunks=(64, 33), compression="gzip", shuffle=True)
+        some[300:333] = values[300:333]
+        some[:, 100:101] = values[:, 100:101]
+    flags = file.create_dataset("flags", shape=(2_000_000,), dtype="?", chunks=(10_000,), compression="gzip", fillvalue=True)
+    flags[20_000:30_000] = np.arange(10_000) % 2 == 0
+    file.create_dataset("indptr", data=np.cumsum(rng.integers(0, 2**33, 200_000)), chunks=(9_999,), compression="gzip", shuffle=True)
+    file.create_dataset("indptr-be", data=np.cumsum(rng.integers(0, 2**33, 200_000)).astype(">i8"), chunks=(9_999,), compression="lzf")
+    cube = rng.integers(0, 255, (61, 120, 130)).astype(">u2")
+    file.create_dataset("cube", data=cube, chunks=(7, 50, 60), compression="gzip")
+    file.create_dataset("cube-whole-inside", data=cube, chunks=(7, 50, 130), compression="gzip")
+    masks(file, plane)
+    edge_chunks(file, plane)
+
+
+def masks(file, plane):
+    """Chunks of one dataset whose filters were left out in every combination."""
+    data = np.zeros((750, 420), "<i4")
+    data[: plane.shape[0], : plane.shape[1]] = plane
+    masked = file.create_dataset("masks", shape=plane.shape, chunks=(150, 60), dtype="<i4", shuffle=True, compression="gzip")
+    for i in range(5):
+        for j in range(7):
+            mask = (i * 7 + j) % 4
+            stored = data[i * 150 : (i + 1) * 150, j * 60 : (j + 1) * 60].tobytes()
+            if not mask & 1:
+                stored = np.frombuffer(stored, "u1").reshape(-1, 4).T.tobytes()
+            if not mask & 2:
+                stored = zlib.compress(stored, 1)
+            masked.id.write_direct_chunk((i * 150, j * 60), stored, filter_mask=mask)
+    assert (masked[:] == plane).all()
+
+
+def edge_chunks(file, plane):
+    """Chunks at both edges stored without filters, where the version of the file knows that."""
+    for name, maxshape in (("edge", plane.shape), ("edge-grows", (h5py.h5s.UNLIMITED, plane.shape[1]))):
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((64, 50))
+        plist.set_shuffle()
+        plist.set_deflate(4)
+        if file.libver[0] not in ("earliest", "v108"):
+            assert library().H5Pset_chunk_opts(ctypes.c_int64(plist.id), ctypes.c_uint(2)) >= 0
+        space = h5py.h5s.create_simple(plane.shape, maxshape)
+        dataset = h5py.Dataset(h5py.h5d.create(file.id, name.encode(), h5py.h5t.STD_I32BE, space, plist))
+        dataset[...] = plane
+
+
 def types(file):
     for order in "<>":
         for code in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"):
@@ -417,12 +482,14 @@ def special(folder):
 
 def main():
     folder = Path(sys.argv[1])
-    if sys.argv[2:] == ["plugins"]:
+    alone = {"plugins": plugins, "parallel": parallel}
+    for name in sys.argv[2:]:
         for libver in ("earliest", "latest"):
-            path = folder / f"plugins-{libver}.h5"
+            path = folder / f"{name}-{libver}.h5"
             with h5py.File(path, "w", libver=libver) as file:
-                plugins(file)
+                alone[name](file)
             describe_file(path)
+    if sys.argv[2:]:
         return
     everything = [layouts, indexes, tiny, early, edges, filters, types, groups, links]
     versions = {

@@ -5,7 +5,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { type H5Numbers, type H5Reader, type H5Values, openH5, readParallel } from "@cytomesh/hdf5";
+import {
+  type H5Numbers,
+  type H5Reader,
+  type H5Values,
+  openH5,
+  readBatches,
+  readParallel,
+} from "@cytomesh/hdf5";
 
 const python = process.env.CYTOMESH_PYTHON;
 const script = join(import.meta.dirname, "hdf5.py");
@@ -91,6 +98,40 @@ function checkObject(file: H5Reader, path: string, expected: ExpectedObject, lab
   }
 }
 
+/** The same rows by several threads, whole, in part, and batch by batch; numbers only. */
+async function checkParallel(
+  file: H5Reader,
+  path: string,
+  expected: ExpectedObject,
+  label: string,
+  threadCounts: readonly number[],
+): Promise<boolean> {
+  if (expected.kind !== "dataset" || expected.shape == null) return false;
+  const { type, shape, elementBytes } = file.dataset(path);
+  if (!["int", "float", "enum"].includes(type.kind)) return false;
+  for (const threads of threadCounts) {
+    const whole: H5Numbers = await readParallel(file, path, { threads });
+    assert.deepEqual(summary(whole, expected.values!), expected.values, `${label}, ${threads} threads`);
+  }
+  if (expected.rows !== undefined) {
+    const [start, end, values] = expected.rows;
+    const some = await readParallel(file, path, { threads: 2, start, end });
+    assert.deepEqual(summary(some, values), values, `${label}, rows ${start} to ${end} in parallel`);
+    const hash = createHash("sha256");
+    const batchBytes = Math.ceil(
+      ((end - start) * elementBytes * shape!.slice(1).reduce((a, b) => a * b, 1)) / 3,
+    );
+    let at = start;
+    for await (const batch of readBatches(file, path, { threads: 2, start, end, batchBytes })) {
+      assert.equal(batch.start, at, `${label}: batches follow each other`);
+      hash.update(batch.values);
+      at = batch.end;
+    }
+    assert.deepEqual({ sha: hash.digest("hex") }, values, `${label}, rows ${start} to ${end} in batches`);
+  }
+  return true;
+}
+
 test("every layout, chunk index, filter and type that h5py writes is read equal", async (t) => {
   if (python === undefined) return t.skip("CYTOMESH_PYTHON is not set");
   const folder = mkdtempSync(join(tmpdir(), "cytomesh-h5py-"));
@@ -102,6 +143,7 @@ test("every layout, chunk index, filter and type that h5py writes is read equal"
       const file = await openH5(path, { debug: (message) => handed.push(message) });
       for (const [name, expected] of Object.entries(objects)) {
         checkObject(file, name, expected, `${basename(path)}:${name}`);
+        await checkParallel(file, name, expected, `${basename(path)}:${name}`, [2]);
       }
       file.close();
       // Scale-offset alone is left to the fallback.
@@ -109,6 +151,24 @@ test("every layout, chunk index, filter and type that h5py writes is read equal"
         handed.filter((message) => !message.includes("filter 6")),
         [],
       );
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("datasets that threads are asked for are read equal by one and by two, in every storage of both byte orders", async (t) => {
+  if (python === undefined) return t.skip("CYTOMESH_PYTHON is not set");
+  const folder = mkdtempSync(join(tmpdir(), "cytomesh-parallel-"));
+  try {
+    for (const { path, objects } of writtenByPython(folder, "parallel")) {
+      const file = await openH5(path, { engine: "native" });
+      let checked = 0;
+      for (const [name, expected] of Object.entries(objects)) {
+        if (await checkParallel(file, name, expected, `${basename(path)}:${name}`, [1, 2])) checked += 1;
+      }
+      assert.ok(checked > 90, `${checked} datasets`);
+      file.close();
     }
   } finally {
     rmSync(folder, { recursive: true });

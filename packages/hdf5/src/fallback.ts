@@ -63,6 +63,7 @@ export function openFallback(path: string, maxBytes: number): H5Reader {
   return {
     path,
     sizeBytes: 0,
+    maxBytes,
     kind: (where) => call("kind", where) as ReturnType<H5Reader["kind"]>,
     realPath: (where) => call("realPath", where) as string | undefined,
     children: (where) => call("children", where) as string[],

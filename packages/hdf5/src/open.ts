@@ -52,6 +52,7 @@ function withFallback(
   return {
     path: native.path,
     sizeBytes: native.sizeBytes,
+    maxBytes,
     kind: (where) => either((reader) => reader.kind(where)),
     realPath: (where) => either((reader) => reader.realPath(where)),
     children: (where) => either((reader) => reader.children(where)),

@@ -119,6 +119,8 @@ export type H5Kind = "group" | "dataset" | "datatype";
 export interface H5Reader {
   readonly path: string;
   readonly sizeBytes: number;
+  /** Largest array that one read may return. */
+  readonly maxBytes: number;
   /** undefined when nothing is there. */
   kind(path: string): H5Kind | undefined;
   /** The path with soft links replaced; undefined when nothing is there. Two paths with one real path are one object. */

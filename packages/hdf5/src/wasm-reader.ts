@@ -114,6 +114,7 @@ function openIn(sandbox: Sandbox, path: string, sizeBytes: number, maxBytes: num
   const reader: H5Reader = {
     path,
     sizeBytes,
+    maxBytes,
     kind: (where) => {
       const at = run(where, (hdf5, id) => resolveLinks(hdf5, id, where, links));
       return at === undefined ? undefined : run(where, (hdf5, id) => kinds[hdf5.get_type(id, at)]);

@@ -57,6 +57,11 @@ export function decodeChunk(
   return into;
 }
 
+/** Filters may make a chunk larger, but not much more than twice: what is stored for one beyond this is damage. */
+export function mostStoredBytes(chunkBytes: number): number {
+  return 2 * chunkBytes + 64 * 1024;
+}
+
 let arena: Arena;
 
 /** Where the stored bytes of the next `decodeInput` are to be put, for who reads them from a file. */

@@ -7,30 +7,17 @@ import { deflateSync } from "node:zlib";
 import { createSeed, repairChecksums, signatures, walkFile } from "../../../../bench/fuzz/hdf5-subject.ts";
 import { marksOf, mutate, randomFrom } from "../../../../bench/fuzz/mutate.ts";
 import { openH5 } from "../index.ts";
+import { craft } from "../testing/craft.ts";
 import type { H5Type } from "../types.ts";
 import { undefinedAddress } from "../write/byte-writer.ts";
 import { writeChunkIndex } from "../write/chunk-index.ts";
-import { groupMessages } from "../write/dense.ts";
-import { FileSpace } from "../write/file-space.ts";
-import {
-  datasetMessages,
-  type FilterSpec,
-  linkMessage,
-  type Message,
-  objectHeader,
-} from "../write/messages.ts";
+import type { FileSpace } from "../write/file-space.ts";
+import { datasetMessages, type FilterSpec, type Message } from "../write/messages.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cytomesh-hdf5-hostile-"));
 after(() => rmSync(folder, { recursive: true }));
 const path = join(folder, "file.h5");
 const bytes1: H5Type = { kind: "int", size: 1, signed: false };
-
-function craft(make: (space: FileSpace) => Message[]): void {
-  const space = new FileSpace(path);
-  const messages = make(space);
-  const link = linkMessage("d", { address: space.append(objectHeader(messages)) });
-  space.finish(space.append(objectHeader([...groupMessages(space), link])));
-}
 
 function chunked(
   shape: number[],
@@ -61,7 +48,7 @@ function selfReferring(space: FileSpace, level: number): number {
 }
 
 test("a chunk index that leads back to itself ends", async () => {
-  craft((space) => chunked([10], [10], [], selfReferring(space, 3)));
+  craft(path, (space) => chunked([10], [10], [], selfReferring(space, 3)));
   const file = await openH5(path, { engine: "native" });
   assert.throws(() => file.read(file.dataset("/d")), { tag: "corrupt", message: /level 3|reached twice/ });
   file.close();
@@ -69,7 +56,7 @@ test("a chunk index that leads back to itself ends", async () => {
 
 test("a chunk that inflates to more than it may is refused before it is whole", async () => {
   const bomb = deflateSync(Buffer.alloc(64 * 1024 * 1024));
-  craft((space) => {
+  craft(path, (space) => {
     const chunk = { row: 0, address: space.append(bomb), bytes: bomb.length };
     return chunked([100], [100], [{ id: 1, values: [1] }], writeChunkIndex(space, [chunk], 1, 100));
   });
@@ -79,7 +66,7 @@ test("a chunk that inflates to more than it may is refused before it is whole", 
 });
 
 test("chunks beyond the end of the file and chunks stored twice are refused", async () => {
-  craft((space) => {
+  craft(path, (space) => {
     const chunk = { row: 0, address: 2 ** 40, bytes: 10 };
     return chunked([10], [10], [], writeChunkIndex(space, [chunk], 1, 10));
   });
@@ -89,7 +76,7 @@ test("chunks beyond the end of the file and chunks stored twice are refused", as
     message: /beyond the end of the file/,
   });
   file.close();
-  craft((space) => {
+  craft(path, (space) => {
     const chunk = { row: 0, address: space.append(Buffer.alloc(10)), bytes: 10 };
     return chunked([10], [10], [], writeChunkIndex(space, [chunk, chunk], 1, 10));
   });
@@ -99,14 +86,14 @@ test("chunks beyond the end of the file and chunks stored twice are refused", as
 });
 
 test("a small dataset in chunks that are mostly padding is refused", async () => {
-  craft(() => chunked([4_000, 1], [1, 4_000_000], [], 64));
+  craft(path, () => chunked([4_000, 1], [1, 4_000_000], [], 64));
   const file = await openH5(path, { engine: "native" });
   assert.throws(() => file.read(file.dataset("/d")), { tag: "too-large", message: /chunks of shape/ });
   file.close();
 });
 
 test("an object header whose continuation leads back to itself ends", async () => {
-  craft((space) => {
+  craft(path, (space) => {
     const at = space.end;
     const body = Buffer.concat([u64(at), u64(64)]);
     const message = Buffer.concat([Buffer.from([0x10, 16, 0, 0]), body]);
@@ -120,7 +107,7 @@ test("an object header whose continuation leads back to itself ends", async () =
 });
 
 test("a header that fails its checksum is refused", async () => {
-  craft(() => chunked([10], [10], [], undefinedAddress));
+  craft(path, () => chunked([10], [10], [], undefinedAddress));
   const bytes = readFileSync(path);
   const at = bytes.indexOf("OHDR");
   bytes[at + 20] = bytes[at + 20]! ^ 1;

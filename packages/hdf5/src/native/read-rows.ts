@@ -1,5 +1,5 @@
 import { elementCount } from "../blocks.ts";
-import { chunkInput, decodeInput } from "../codecs/decode-chunk.ts";
+import { chunkInput, decodeInput, mostStoredBytes } from "../codecs/decode-chunk.ts";
 import { Hdf5Error } from "../errors.ts";
 import type { ChunkCache } from "./chunk-cache.ts";
 import { chunkOffset, firstFrom } from "./chunk-table.ts";
@@ -11,8 +11,6 @@ const stripBytes = 1024 * 1024;
 /** Chunks may be this much larger than the data they hold before they are taken for an attack. */
 const maxPadding = 16;
 const freePaddingBytes = 256 * 1024 * 1024;
-/** Filters may make a chunk larger, but not much more than twice. */
-const freeChunkBytes = 64 * 1024;
 
 /** A box of elements: `start` to `end` along each axis. */
 export interface Box {
@@ -160,7 +158,7 @@ function readChunks(
     const number = table.numbers[entry]!;
     let chunk = cache.get(stored, number);
     if (chunk === undefined) {
-      if (bytes > 2 * chunkBytes + freeChunkBytes) {
+      if (bytes > mostStoredBytes(chunkBytes)) {
         throw new Hdf5Error("corrupt", `${where}: ${bytes} bytes are stored for ${chunkBytes} bytes of data`);
       }
       file.readInto(chunkInput(bytes, coding), address, where);
@@ -185,8 +183,8 @@ function isPlain(filters: number, mask: number): boolean {
   return filters === 0 || (mask & all) >>> 0 === all;
 }
 
-/** Chunks that are mostly padding would make a small dataset cost much. */
-function checkPadding(stored: StoredDataset): void {
+/** Chunks that are mostly padding would make a small dataset cost much. @throws Hdf5Error "too-large" */
+export function checkPadding(stored: StoredDataset): void {
   const { counts, chunks } = stored.grid!;
   const size = stored.type.size;
   const padded = counts.reduce((product, count, axis) => product * count * chunks[axis]!, size);

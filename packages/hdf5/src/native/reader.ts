@@ -12,7 +12,7 @@ import { type DecodeContext, decodeElements } from "./elements.ts";
 import { openGlobalHeap } from "./global-heap.ts";
 import { isGroup, type Link, readLinks } from "./group.ts";
 import { type Message, messageTypes, readObjectHeader } from "./object-header.ts";
-import { type Box, readBox } from "./read-rows.ts";
+import { type Box, checkPadding, readBox } from "./read-rows.ts";
 import { openShared } from "./shared.ts";
 import { publicType, type StoredType } from "./stored-type.ts";
 import { openSuperblock } from "./superblock.ts";
@@ -215,6 +215,7 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
     }
     if (layout.kind !== "chunked" || grid === undefined) throw new TypeError(layout.kind);
     checkFilters(stored);
+    checkPadding(stored);
     if (layout.address === undefined) return { kind: "none" };
     return {
       kind: "chunked",
@@ -242,6 +243,7 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
   return {
     path,
     sizeBytes: file.sizeBytes,
+    maxBytes,
     kind(where) {
       begin();
       const found = find(where);

@@ -1,5 +1,5 @@
 import { readSync } from "node:fs";
-import { type ChunkCoding, chunkInput, decodeInput } from "../codecs/decode-chunk.ts";
+import { type ChunkCoding, chunkInput, decodeInput, mostStoredBytes } from "../codecs/decode-chunk.ts";
 import { fromSystemError, Hdf5Error } from "../errors.ts";
 
 /** Rows of one dataset to be brought into memory that threads share. Several threads may run the same job; each takes what is left. */
@@ -29,8 +29,6 @@ export interface ReadJob {
 
 /** Chunks that a thread takes at a time. */
 const chunksPerTurn = 4;
-/** What a filter may add to data that it cannot shrink. */
-const maxOverheadBytes = 64 * 1024;
 
 /** @throws Hdf5Error; the other threads then stop too */
 export function runReadJob(job: ReadJob): void {
@@ -61,7 +59,7 @@ function readChunk(
 ): void {
   const { coding, start, end, chunkShape, target } = job;
   const where = `${job.where}, chunk at [${offset}]`;
-  const most = coding.chunkBytes + (coding.chunkBytes >> 3) + maxOverheadBytes;
+  const most = mostStoredBytes(coding.chunkBytes);
   if (!(address >= 0 && address + bytes <= job.sizeBytes && bytes <= most)) {
     throw new Hdf5Error("corrupt", `${where}: ${bytes} bytes at ${address} of a file of ${job.sizeBytes}`);
   }

@@ -1,11 +1,11 @@
 import { closeSync, openSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { elementCount, rowElements } from "../blocks.ts";
+import { rowElements } from "../blocks.ts";
 import { fromSystemError, Hdf5Error, type Hdf5ErrorTag } from "../errors.ts";
 import type { DatasetInfo, H5Numbers, H5Reader, H5Storage, H5Type } from "../types.ts";
-import { fillWith } from "./fill.ts";
+import { describeJob } from "./describe-job.ts";
 import { giveBack, takeWorkers } from "./pool.ts";
-import { type ReadJob, runReadJob, swapBytes } from "./read-job.ts";
+import { type ReadJob, runReadJob } from "./read-job.ts";
 
 export interface ParallelOptions {
   /** First row and the row after the last; default all. */
@@ -17,7 +17,10 @@ export interface ParallelOptions {
 }
 
 export interface BatchOptions extends ParallelOptions {
-  /** Bytes of values per batch, default 32 MiB; a batch holds whole rows of chunks, at least one. */
+  /**
+   * Bytes of values per batch, default 32 MiB; a batch holds whole rows of chunks, at least one, unless these take more than 128 MiB: chunks
+   * that are taller are decoded once for every batch that they reach into.
+   */
   batchBytes?: number;
 }
 
@@ -30,10 +33,10 @@ export interface NumberBatch {
 }
 
 const defaultBatchBytes = 32 * 1024 * 1024;
+/** A batch that has to hold whole rows of chunks may be bigger, up to this. */
+const mostBatchBytes = 128 * 1024 * 1024;
 /** Below this threads cost more than they bring. */
 const threadsFromBytes = 1024 * 1024;
-/** Contiguous storage is read in pieces of this. */
-const pieceBytes = 1024 * 1024;
 const mostThreads = 8;
 
 /**
@@ -41,7 +44,7 @@ const mostThreads = 8;
  * fallback engine can read is read by it, here. Worker threads are kept for 5 s and do not keep the process alive.
  *
  * @returns the elements, row-major, in the machine's byte order; 16-bit floats widened
- * @throws Hdf5Error "unsupported" for strings and compounds; the reason of the signal
+ * @throws Hdf5Error "unsupported" for strings and compounds, "too-large" beyond the reader's `maxBytes`; the reason of the signal
  */
 export async function readParallel(
   reader: H5Reader,
@@ -58,6 +61,8 @@ export async function readParallel(
 /**
  * The same rows as consecutive batches, one decoded ahead while the caller works on the one before. Memory is two batches, whatever the
  * size of the dataset.
+ *
+ * @throws Hdf5Error as `readParallel`
  */
 export async function* readBatches(
   reader: H5Reader,
@@ -108,12 +113,16 @@ function batchRows(info: DatasetInfo, batchBytes: number): number {
   const rowBytes = Math.max(1, rowElements(info.shape ?? []) * info.elementBytes);
   const chunkRows = info.chunks?.[0] ?? 1;
   const rows = Math.floor(batchBytes / rowBytes);
+  if (chunkRows * rowBytes > Math.max(batchBytes, mostBatchBytes)) {
+    return Math.max(1, Math.floor(Math.max(batchBytes, mostBatchBytes) / rowBytes));
+  }
   return Math.max(chunkRows, Math.floor(rows / chunkRows) * chunkRows, 1);
 }
 
 interface Plan extends Disposable {
   /** undefined: the fallback engine reads it. */
   storage: H5Storage | undefined;
+  /** @throws Hdf5Error "too-large" */
   buffer(rows: number): Uint8Array<SharedArrayBuffer>;
   read(start: number, end: number, target: Uint8Array<SharedArrayBuffer> | undefined): Promise<H5Numbers>;
   /** What is being read ends soon, with an error. */
@@ -155,13 +164,20 @@ function openPlan(reader: H5Reader, info: DatasetInfo, options: ParallelOptions)
 
   return {
     storage,
-    buffer: (rows) => new Uint8Array(new SharedArrayBuffer(rows * rowBytes)),
+    buffer: (rows) => {
+      const bytes = rows * rowBytes;
+      if (bytes <= reader.maxBytes) return new Uint8Array(new SharedArrayBuffer(bytes));
+      throw new Hdf5Error(
+        "too-large",
+        `${info.path}: reading ${rows} rows takes ${bytes} bytes, the limit is ${reader.maxBytes}`,
+      );
+    },
     read: async (start, end, target) => {
       signal?.throwIfAborted();
       if (storage === undefined || target === undefined) return reader.read(info, start, end) as H5Numbers;
       const place = target.subarray(0, (end - start) * rowBytes);
       const swap = info.bigEndian && info.elementBytes > 1;
-      const job = describe(reader, info, storage, start, end, place, swap, fd!);
+      const job = describeJob(reader, info, storage, start, end, place, swap, fd!);
       if (job !== undefined) await run(job);
       signal?.throwIfAborted();
       return numbers(place, element);
@@ -190,94 +206,6 @@ async function runInThreads(job: ReadJob, threads: number): Promise<void> {
     if (answer.status === "rejected") throw answer.reason;
     if (!answer.value.ok) throw new Hdf5Error(answer.value.tag as Hdf5ErrorTag, answer.value.message);
   }
-}
-
-/** The job that fills `target`; undefined when that is done already. */
-function describe(
-  reader: H5Reader,
-  info: DatasetInfo,
-  storage: H5Storage,
-  start: number,
-  end: number,
-  target: Uint8Array<SharedArrayBuffer>,
-  swap: boolean,
-  fd: number,
-): ReadJob | undefined {
-  const rowBytes = rowElements(info.shape!) * info.elementBytes;
-  const common = {
-    fd,
-    sizeBytes: reader.sizeBytes,
-    where: `${reader.path}: ${info.path}`,
-    start,
-    end,
-    swap,
-    target,
-    progress: new Int32Array(new SharedArrayBuffer(8)),
-  };
-  switch (storage.kind) {
-    case "none":
-      fill(target, info, swap);
-      return undefined;
-    case "compact":
-      target.set(storage.data.subarray(start * rowBytes, end * rowBytes));
-      if (swap) swapBytes(target, info.elementBytes);
-      return undefined;
-    case "contiguous":
-      return contiguousJob(common, info, storage, rowBytes);
-    case "chunked": {
-      const chunks = storage.chunks(start, end);
-      const chunkShape = info.chunks!;
-      const expected = info.shape!.reduce((product, dim, axis) => {
-        const from = axis === 0 ? Math.floor(start / chunkShape[0]!) : 0;
-        return product * (Math.ceil((axis === 0 ? end : dim) / chunkShape[axis]!) - from);
-      }, 1);
-      // Buffers are used again: what no chunk covers would keep the values of another batch.
-      if (chunks.length < expected) fill(target, info, swap);
-      const width = 3 + info.shape!.length;
-      const table = new Float64Array(new SharedArrayBuffer(chunks.length * width * 8));
-      chunks.forEach(({ address, bytes, filterMask, offset }, i) => {
-        table.set([address, bytes, filterMask, ...offset], i * width);
-      });
-      const chunkBytes = elementCount(chunkShape) * info.elementBytes;
-      const coding = { filters: info.filters, elementBytes: info.elementBytes, chunkBytes };
-      return { ...common, contiguous: false, coding, shape: info.shape!, chunkShape, table };
-    }
-  }
-}
-
-type Common = Omit<ReadJob, "coding" | "contiguous" | "shape" | "chunkShape" | "table">;
-
-/** Contiguous rows as a dataset of one axis, whose chunks are pieces of elements. */
-function contiguousJob(
-  common: Common,
-  info: DatasetInfo,
-  storage: Extract<H5Storage, { kind: "contiguous" }>,
-  rowBytes: number,
-): ReadJob {
-  const size = info.elementBytes;
-  const perRow = rowBytes / size;
-  const [start, end] = [common.start * perRow, common.end * perRow];
-  const piece = Math.min(Math.max(1, Math.floor(pieceBytes / size)), Math.max(1, end - start));
-  if (end * size > storage.bytes) {
-    throw new Hdf5Error(
-      "corrupt",
-      `${common.where}: ${storage.bytes} bytes are stored, rows to ${common.end} need ${end * size}`,
-    );
-  }
-  const count = Math.ceil((end - start) / piece);
-  const table = new Float64Array(new SharedArrayBuffer(count * 4 * 8));
-  for (let i = 0; i < count; i++) {
-    const from = start + i * piece;
-    table.set([storage.address + from * size, (Math.min(end, from + piece) - from) * size, 0, from], i * 4);
-  }
-  const coding = { filters: [], elementBytes: size, chunkBytes: piece * size };
-  return { ...common, start, end, contiguous: true, coding, shape: [end], chunkShape: [piece], table };
-}
-
-function fill(target: Uint8Array, info: DatasetInfo, swap: boolean): void {
-  const one = Uint8Array.from(info.fillValue ?? []);
-  if (swap) swapBytes(one, one.length);
-  fillWith(target, one.length === info.elementBytes ? one : undefined);
 }
 
 function numberType(info: DatasetInfo): Extract<H5Type, { kind: "int" | "float" }> {
