@@ -54,6 +54,13 @@ function writeNumbers(out: H5Writer): void {
     { type: int32, shape, deflate: { level: 1 }, extendable: true, fillValue: Int32Array.of(-9) },
     wide,
   );
+  const images = out.appendable("/images", {
+    type: { kind: "float", size: 2 },
+    shape: [0, 3, 8, 8],
+    deflate: { level: 1 },
+    chunkPlanes: true,
+  });
+  for (let i = 0; i < 100; i++) images.append(Float32Array.from({ length: 192 }, (_, k) => (i * 3 + k) % 99));
 }
 
 function writeTypes(out: H5Writer): void {

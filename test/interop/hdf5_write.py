@@ -42,6 +42,11 @@ def check(path):
         assert (wide[:] == np.arange(300_000).reshape(1_000, 300)).all()
         assert (wide[401:403, 17:19] == np.arange(300_000).reshape(1_000, 300)[401:403, 17:19]).all()
 
+        images = file["images"]
+        assert images.shape == (100, 3, 8, 8) and images.chunks == (1, 1, 8, 8) and images.dtype == np.float16
+        planes = (np.arange(100)[:, None] * 3 + np.arange(192)) % 99
+        assert (images[:] == planes.reshape(100, 3, 8, 8)).all() and (images[70, 1] == planes.reshape(100, 3, 8, 8)[70, 1]).all()
+
 
 def change(path):
     with h5py.File(path, "r+") as file:
@@ -49,12 +54,15 @@ def change(path):
         assert (file["wide"][1_000:] == -9).all()
         file["numbers/gzip"].resize((500_001,))
         file["numbers/gzip"][-1] = 5
+        file["images"].resize((101, 3, 8, 8))
+        file["images"][100, 2] = 7
         file["links"]["extra"] = 3
         file["links"].create_group("group")
         file["frame"].attrs["extra"] = "x" * 5_000
         file["many"].attrs["extra"] = 1
         file["plain"].attrs["extra"] = 1
     with h5py.File(path) as file:
+        assert (file["images"][100, 2] == 7).all() and (file["images"][100, 1] == 0).all() and file["images"][99, 2, 0, 0] == 29
         assert file["numbers/gzip"][-1] == 5 and len(file["links"]) == 20_002 and file["links/extra"][()] == 3
         assert len(file["frame"].attrs["extra"]) == 5_000 and file["frame"].attrs["column-order"][5] == "gene 5"
         assert len(file["many"].attrs) == 301 and file["plain"].attrs["extra"] == 1

@@ -35,11 +35,12 @@ async function runPython<T>(...args: string[]): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
-async function missing(): Promise<string | undefined> {
+/** Why a test cannot run here, if it cannot. */
+async function missing(extra = ""): Promise<string | undefined> {
   if (!python) return "CYTOMESH_PYTHON is not set";
-  return promisify(execFile)(python, ["-c", "import cv2, skimage, tifffile, pandas"]).then(
+  return promisify(execFile)(python, ["-c", `import cv2, skimage, tifffile, pandas${extra}`]).then(
     () => undefined,
-    () => "CYTOMESH_PYTHON has no OpenCV, scikit-image, tifffile or pandas",
+    () => "CYTOMESH_PYTHON has no OpenCV, scikit-image, tifffile, pandas or scPortrait",
   );
 }
 
@@ -229,36 +230,51 @@ test("the 19-column tables are those of pandas, to the byte, with the published 
   assert.deepEqual(opencell.joins[1]?.unmatchedKeys, ["NOGENE"]);
 });
 
-test("a .h5sc is read by anndata and holds the crops, scaled", async (t) => {
-  const why = await missing();
+test("a .h5sc is read by scPortrait, holds the crops, scaled, and is laid out as scPortrait writes one", async (t) => {
+  const why = await missing("\nfrom importlib.util import find_spec\nassert find_spec('scportrait')");
   if (why) return t.skip(why);
   const { inputs, out, convert } = await world(t);
   await runPython("generate", inputs);
   await convert("opencell", {
+    listing: { prefixUri: `${toUri(join(inputs, "opencell"))}/`, pattern: "*_AAMP_*.tif" },
     segmentation: labels(inputs),
-    shards: 1,
     outputs: { combinedPng: true, h5sc: true },
   });
   const [file] = (await readdir(join(out, "opencell", "crops"))).filter((name) => name.endsWith(".h5sc"));
-  const report = await runPython<{
+  const { worst, areas, obs, ...report } = await runPython<{
     shape: number[];
     worst: number;
     areas: number[];
+    obs: string[];
     [name: string]: unknown;
   }>("h5sc", join(out, "opencell", "crops", file!), join(out, "opencell"));
   const cells = report.shape[0]!;
   assert.ok(cells > 5);
-  assert.deepEqual(report.shape, [cells, 3, 640, 640]);
-  assert.equal(report.dtype, "float16");
-  assert.deepEqual(
-    report.cell_id,
-    Array.from({ length: cells }, (_, i) => i + 1),
-  );
-  assert.deepEqual(report.attributes, { n_cells: cells, n_channels: 3, n_masks: 1, n_image_channels: 2 });
-  assert.deepEqual(report.channels, ["seg_all_nucleus", "nucleus", "protein"]);
-  assert.deepEqual(report.mapping, ["mask", "image_channel", "image_channel"]);
-  assert.deepEqual(report.masks, [0, 1]);
-  assert.equal(report.n_cells, cells);
-  assert.ok(report.worst < 5e-4, `float16 has 11 bits: ${report.worst}`);
-  assert.ok(report.areas.every((area) => area > 0));
+  const count = Array.from({ length: cells }, (_, i) => i);
+  assert.deepEqual(report, {
+    shape: [cells, 3, 640, 640],
+    cell_id: count.map((i) => i + 1),
+    index: count,
+    channels: ["seg_all_nucleus", "nucleus", "protein"],
+    mapping: ["mask", "image_channel", "image_channel"],
+    masks: [0, 1],
+    pixels: true,
+    different: [],
+    known: {
+      attributes: {
+        image_size: ["<i8", 640],
+        normalization: ["|b1", true],
+        normalization_range: ["<f8", [0, 1]],
+      },
+      uns: {
+        image_size: ["i", 640],
+        normalization: ["b", true],
+        normalization_range_lower: ["f", 0],
+        normalization_range_upper: ["f", 1],
+      },
+    },
+  });
+  assert.deepEqual(obs.slice(0, 2), ["scportrait_cell_id", "label"]);
+  assert.ok(worst < 5e-4, `float16 has 11 bits: ${worst}`);
+  assert.ok(areas.every((area) => area > 0));
 });

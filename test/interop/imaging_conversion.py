@@ -3,7 +3,7 @@
     imaging_conversion.py generate DIR [IMAGES]   fields as OpenCell and AllenCell have them, labels, and 2-channel fields of real nuclei
     imaging_conversion.py check DIR OUT           convert DIR/opencell and DIR/allencell by the rules, compare with OUT/opencell and OUT/allencell
     imaging_conversion.py format DIR OUT          the 19-column tables of OUT by the rules, compared with what the service made
-    imaging_conversion.py h5sc FILE FOLDER        open a .h5sc as scPortrait does, compare its cells with the PNG crops
+    imaging_conversion.py h5sc FILE FOLDER        open a .h5sc with scPortrait, compare it with the PNG crops and with what scPortrait writes
 
 Prints one line of JSON.
 """
@@ -254,36 +254,85 @@ def format_tables(folder, out):
     return {"opencell": opencell, "allencell": allencell}
 
 
+def scportrait():
+    """scPortrait's reading and writing of .h5sc: its own files, loaded without the rest of the package, which needs torch and cellpose."""
+    import importlib
+    import importlib.util
+    import types
+
+    root = os.path.dirname(importlib.util.find_spec("scportrait").origin)
+    for name in ("", ".pipeline", ".tools", ".tools.sdata", ".tools.sdata.write", ".tools.sdata.write._helper"):
+        module = types.ModuleType(f"scportrait{name}")
+        module.__path__ = [os.path.join(root, *name.split(".")[1:])]
+        # Only for writing tables of SpatialData.
+        module._normalize_anndata_strings = None
+        sys.modules[f"scportrait{name}"] = module
+    return importlib.import_module("scportrait.io.h5sc"), importlib.import_module("scportrait.tools.h5sc.operations")
+
+
+def described(path):
+    """How a .h5sc is laid out: what differs from file to file are the columns of obs."""
+    import h5py
+
+    with h5py.File(path) as file:
+        images = file["obsm/single_cell_images"]
+        uns = file["uns/single_cell_images"]
+        return {
+            "root": dict(file.attrs),
+            "groups": sorted(name for name in file if name != "X"),
+            "images": [images.shape, images.dtype.str, images.chunks, images.compression],
+            "attributes": {k: [np.asarray(v).dtype.str, np.asarray(v).tolist()] for k, v in images.attrs.items()},
+            "uns": {k: [v.dtype.kind, v.asstr()[()].tolist() if v.shape else v[()]] for k, v in uns.items()},
+            "var": sorted(file["var"]),
+            "cell id": [file["obs/scportrait_cell_id"].dtype.str, file["obs/scportrait_cell_id"][:].tolist()],
+        }
+
+
+def plain(value):
+    return json.loads(json.dumps(value, default=lambda one: one.tolist() if hasattr(one, "tolist") else one.decode()))
+
+
 def h5sc(path, folder):
-    import anndata
+    """Open a file with scPortrait's reader, compare its cells with the PNG crops, and its layout with what scPortrait's writer makes of them."""
     import cv2
     import h5py
 
-    adata = anndata.read_h5ad(path)
-    with h5py.File(path) as file:
-        images = file["obsm/single_cell_images"]
-        attributes = {key: images.attrs[key] for key in ("n_cells", "n_channels", "n_masks", "n_image_channels")}
-        worst = 0.0
-        for i, crop in enumerate(adata.obs["crop"]):
-            png = cv2.imread(os.path.join(folder, f"{crop}.png"), cv2.IMREAD_UNCHANGED)
-            for c in range(2):
-                plane = png[..., c].astype(np.float64)
-                expected = (plane - plane.min()) / max(1, np.ptp(plane))
-                worst = max(worst, float(np.abs(images[i, 1 + c] - expected).max()))
-        masks = sorted(np.unique(images[:, 0]).tolist())
-        areas = [int((images[i, 0] > 0).sum()) for i in range(len(images))]
+    io, operations = scportrait()
+    adata = io.read_h5sc(path)
+    images = adata.obsm["single_cell_images"]
+    ids = adata.obs["scportrait_cell_id"].tolist()
+    worst = 0.0
+    for i, crop in enumerate(adata.obs["crop"]):
+        png = cv2.imread(os.path.join(folder, f"{crop}.png"), cv2.IMREAD_UNCHANGED)
+        cell = operations.get_image_with_cellid(adata, ids[i])
+        for c in range(2):
+            plane = png[..., c].astype(np.float64)
+            expected = (plane - plane.min()) / max(1, np.ptp(plane))
+            worst = max(worst, float(np.abs(cell[1 + c] - expected).max()))
+    areas = [int((images[i, 0] > 0).sum()) for i in range(len(images))]
     uns = adata.uns["single_cell_images"]
+    names = uns["channel_names"].tolist()
+    theirs = os.path.join(folder, "theirs.h5sc")
+    io.numpy_to_h5sc(names[:1], names[1:], images[:, :1], images[:, 1:], theirs, adata.obs["scportrait_cell_id"].to_numpy())
+    ours, wanted = described(path), described(theirs)
+    # What its writer of arrays does not know; its extraction writes them.
+    extraction = ("image_size", "normalization", "normalization_range", "normalization_range_lower", "normalization_range_upper")
+    known = {part: {name: ours[part].pop(name) for name in extraction if name in ours[part]} for part in ("attributes", "uns")}
+    with h5py.File(theirs) as file:
+        pixels = bool((file["obsm/single_cell_images"][:] == images[:]).all())
     return {
-        "shape": list(adata.obsm["single_cell_images"].shape),
-        "dtype": str(adata.obsm["single_cell_images"].dtype),
-        "cell_id": adata.obs["cell_id"].tolist(),
-        "attributes": {key: int(value) for key, value in attributes.items()},
-        "channels": list(map(str, uns["channel_names"])),
+        "shape": list(images.shape),
+        "cell_id": ids,
+        "index": operations.get_image_index(adata, ids),
+        "channels": names,
         "mapping": list(map(str, adata.var["channel_mapping"])),
-        "n_cells": int(uns["n_cells"]),
+        "obs": list(adata.obs.columns),
         "worst": worst,
-        "masks": masks,
+        "masks": sorted(np.unique(images[:, 0]).tolist()),
         "areas": areas,
+        "pixels": pixels,
+        "different": [part for part in ours if plain(ours[part]) != plain(wanted[part])],
+        "known": plain(known),
     }
 
 

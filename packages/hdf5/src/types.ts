@@ -180,6 +180,8 @@ export interface DatasetInput {
   fletcher32?: boolean;
   /** Rows per chunk, default about 64k elements; a chunk spans all other axes. */
   chunkRows?: number;
+  /** One chunk per row and place on the second axis, (1, 1, …): images whose channels are read one at a time. Not with `chunkRows`. */
+  chunkPlanes?: boolean;
   /** Whether HDF5 may add rows later; what `appendable` makes always is. */
   extendable?: boolean;
   /** One element, for rows that are added without values. */

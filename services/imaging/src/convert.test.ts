@@ -508,9 +508,26 @@ test("a .h5sc holds masks and channels of every cell, 0 to 1", async (t) => {
     assert.deepEqual([Math.min(...channel), Math.max(...channel)], [0, 1]);
     assert.deepEqual(file.read(file.dataset("/var/channels")), ["seg_all_nucleus", "noise", "nucleus"]);
     assert.deepEqual(file.read(file.dataset("/obs/label")), BigInt64Array.of(1n, 2n, 1n));
+    assert.deepEqual(file.read(file.dataset("/obs/scportrait_cell_id")), BigUint64Array.of(1n, 2n, 3n));
   } finally {
     file.close();
   }
+});
+
+test("a shard without a nucleus has no .h5sc, and no failure", async (t) => {
+  const { convert, store, write, files } = await world(t);
+  const plane = { width, height, pixels: noise(width * height, 3) };
+  const empty = await write(
+    "empty.ome.tif",
+    tiffOf([plane, { width, height, pixels: discField(width, height, []) }]),
+  );
+  const result = await convert(store, {
+    uris: [empty],
+    outputs: { h5sc: true, archive: true },
+    minAreaPx: 5_000,
+  });
+  assert.deepEqual([result.crops, result.failedFields], [0n, 0]);
+  assert.equal([...(await files()).keys()].filter((name) => name.endsWith(".h5sc")).length, 0);
 });
 
 test("a stack of 2,000 planes is projected", async (t) => {

@@ -2,8 +2,10 @@ import { ByteWriter, undefinedAddress } from "./byte-writer.ts";
 import type { FileSpace } from "./file-space.ts";
 
 export interface StoredChunk {
-  /** First row of the chunk; chunks span all other axes. */
+  /** First row of the chunk. */
   row: number;
+  /** Where it begins along the second axis, default 0; chunks span all other axes. */
+  plane?: number;
   address: number;
   bytes: number;
   /** Bit k set: filter k was left out. */
@@ -68,10 +70,10 @@ function writeLevel(
   return nodes;
 }
 
-function key(out: ByteWriter, { bytes, filterMask, row }: StoredChunk, rank: number): ByteWriter {
-  return out
+function key(out: ByteWriter, { bytes, filterMask, row, plane }: StoredChunk, rank: number): ByteWriter {
+  out
     .u32(bytes)
     .u32(filterMask ?? 0)
-    .u64(row)
-    .zeros(8 * rank);
+    .u64(row);
+  return plane === undefined || plane === 0 ? out.zeros(8 * rank) : out.u64(plane).zeros(8 * (rank - 1));
 }

@@ -37,6 +37,7 @@ export function writeDataset(
     input.lzf === true ||
     input.fletcher32 === true ||
     input.chunkRows !== undefined ||
+    input.chunkPlanes === true ||
     input.extendable === true;
   const rank = input.shape?.length ?? 0;
   if (!wantsChunks || rank === 0 || (count === 0 && input.extendable !== true)) {
@@ -59,12 +60,12 @@ export class ChunkedWriter implements AppendableDataset {
   readonly #rowBytes: number;
   readonly #pipeline: Pipeline;
   readonly #chunks: StoredChunk[] = [];
+  /** Chunks side by side in a row of chunks. */
+  readonly #planes: number;
   #chunkRows: number;
   /** Rows that do not make a chunk yet; grows up to one. */
   #waiting = new Uint8Array(0);
   #waitingBytes = 0;
-  /** Rows in chunks. */
-  #stored = 0;
 
   constructor(sink: Sink, input: DatasetInput, where: string) {
     this.#sink = sink;
@@ -74,18 +75,36 @@ export class ChunkedWriter implements AppendableDataset {
     const elements = this.#rowShape.reduce((product, dim) => product * dim, 1);
     const size = diskBytes(input.type);
     this.#rowBytes = elements * size;
-    this.#chunkRows = input.chunkRows ?? Math.max(1, Math.floor(chunkElements / Math.max(1, elements)));
+    const planes = input.chunkPlanes === true;
+    this.#planes = planes ? (this.#rowShape[0] ?? 0) : 1;
+    this.#chunkRows =
+      input.chunkRows ?? (planes ? 1 : Math.max(1, Math.floor(chunkElements / Math.max(1, elements))));
     this.#pipeline = pipelineOf(input, size);
     if (input.shape === undefined || input.shape.length === 0 || this.#rowBytes === 0) {
       throw new Hdf5Error("invalid-argument", `${where}: rows without elements cannot be stored in chunks`);
     }
-    const chunkBytes = this.#chunkRows * this.#rowBytes;
+    if (planes && (this.#chunkRows !== 1 || this.#rowShape.length === 0)) {
+      throw new Hdf5Error(
+        "invalid-argument",
+        `${where}: chunks of one plane need a second axis and one row, found ${this.#rowShape.length + 1} axes and ${this.#chunkRows} rows`,
+      );
+    }
+    const chunkBytes = this.#chunkBytes;
     if (!(Number.isInteger(this.#chunkRows) && this.#chunkRows > 0 && chunkBytes <= maxChunkBytes)) {
       throw new Hdf5Error(
         "invalid-argument",
         `${where}: chunks of ${this.#chunkRows} rows of ${this.#rowBytes} bytes; at most ${maxChunkBytes} bytes are possible`,
       );
     }
+  }
+
+  get #chunkBytes(): number {
+    return (this.#chunkRows * this.#rowBytes) / this.#planes;
+  }
+
+  /** Rows in chunks. */
+  get #stored(): number {
+    return (this.#chunks.length / this.#planes) * this.#chunkRows;
   }
 
   get rows(): number {
@@ -105,7 +124,7 @@ export class ChunkedWriter implements AppendableDataset {
         `${this.#where}: ${bytes.length} bytes are not whole rows of ${this.#rowBytes}`,
       );
     }
-    const chunkBytes = this.#chunkRows * this.#rowBytes;
+    const chunkBytes = this.#chunkBytes;
     let at = 0;
     if (this.#waitingBytes > 0) {
       at = Math.min(bytes.length, chunkBytes - this.#waitingBytes);
@@ -132,9 +151,10 @@ export class ChunkedWriter implements AppendableDataset {
   }
 
   #store(raw: Uint8Array): void {
-    const chunk: StoredChunk = { row: this.#stored, address: 0, bytes: 0, filterMask: 0 };
+    const plane = this.#chunks.length % this.#planes;
+    const row = Math.floor(this.#chunks.length / this.#planes) * this.#chunkRows;
+    const chunk: StoredChunk = { row, plane, address: 0, bytes: 0, filterMask: 0 };
     this.#chunks.push(chunk);
-    this.#stored += this.#chunkRows;
     this.#sink.encoder.push(raw, this.#pipeline, ({ bytes, filterMask }) => {
       chunk.address = this.#sink.space.place(bytes);
       chunk.bytes = bytes.length;
@@ -162,9 +182,12 @@ export class ChunkedWriter implements AppendableDataset {
     const { type } = this.#input;
     const shape = [rows, ...this.#rowShape];
     const index = writeChunkIndex(space, this.#chunks, shape.length, this.#stored);
-    const chunks = [this.#chunkRows, ...this.#rowShape];
+    const chunks = [
+      this.#chunkRows,
+      ...(this.#input.chunkPlanes === true ? [1, ...this.#rowShape.slice(1)] : this.#rowShape),
+    ];
     const layout = { kind: "chunked", index, chunks, elementBytes: diskBytes(type) } as const;
-    const filters = filterSpecs(this.#pipeline, this.#chunkRows * this.#rowBytes);
+    const filters = filterSpecs(this.#pipeline, this.#chunkBytes);
     return datasetMessages(type, shape, layout, filters, unlimitedRows, fill);
   }
 }

@@ -173,11 +173,41 @@ test("strings, records, small arrays and 16-bit floats can be appended", async (
   file.close();
 });
 
+test("chunks of one plane are read whole and in part, by both engines", async () => {
+  const [rows, planes, side] = [70, 3, 5];
+  const values = Float32Array.from({ length: rows * planes * side * side }, (_, i) => i % 2_000);
+  const row = planes * side * side;
+  write((out) => {
+    const images = out.appendable("/images", {
+      type: { kind: "float", size: 2 },
+      shape: [0, planes, side, side],
+      deflate: { level: 1 },
+      chunkPlanes: true,
+    });
+    for (let i = 0; i < rows; i += 7) images.append(values.subarray(i * row, (i + 7) * row));
+    assert.equal(images.rows, rows);
+    out.dataset("/whole", { type: int32, shape: [2, 3], chunkPlanes: true }, Int32Array.of(1, 2, 3, 4, 5, 6));
+  });
+  for (const engine of engines) {
+    const file = await openH5(path, { engine });
+    const info = file.dataset("/images");
+    assert.deepEqual(info.shape, [rows, planes, side, side]);
+    assert.deepEqual(file.read(info), values);
+    assert.deepEqual(file.read(info, 65, 67), values.subarray(65 * row, 67 * row));
+    const plane = file.read(info, 66, 67, [1, 2]);
+    assert.deepEqual(plane, values.subarray(66 * row + side * side, 66 * row + 2 * side * side));
+    assert.deepEqual(file.read(file.dataset("/whole")), Int32Array.of(1, 2, 3, 4, 5, 6));
+    file.close();
+  }
+});
+
 test("what a chunk or a name cannot be is refused", () => {
   const out = createH5(path);
   const refused = (call: () => void) => assert.throws(call, { tag: "invalid-argument" });
   refused(() => out.appendable("/a", { type: int32, shape: [] }));
   refused(() => out.appendable("/b", { type: int32, shape: [0], chunkRows: 0 }));
+  refused(() => out.appendable("/b", { type: int32, shape: [0], chunkPlanes: true }));
+  refused(() => out.appendable("/b", { type: int32, shape: [0, 2], chunkPlanes: true, chunkRows: 2 }));
   refused(() => out.appendable("/c", { type: int32, shape: [0, 2 ** 31] }));
   refused(() => out.appendable("/d", { type: int32, shape: [0, 2] }).append(Int32Array.of(1, 2, 3)));
   refused(() => createH5(path, { threads: 0 }));

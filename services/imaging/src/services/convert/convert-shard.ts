@@ -193,22 +193,18 @@ async function putH5sc(
   made: readonly (FieldRecord & { readonly dir: string })[],
   o: ShardConversion,
 ): Promise<void> {
+  const withCells = made.filter((field) => field.crops > 0);
+  const [first] = withCells;
+  // A file of no cells has no shape.
+  if (first === undefined) return;
   const path = join(dir, "cells.h5sc");
-  await o.deps.pool.run(
-    "h5sc",
-    {
-      path,
-      fields: made
-        .filter((field) => field.crops > 0)
-        .map((field) => ({
-          ...field,
-          cells: join(field.dir, partFiles.cells),
-          rows: join(field.dir, partFiles.crops),
-        })),
-      channelNames: made[0]?.channelNames ?? [],
-    },
-    { signal: o.signal },
-  );
+  const fields = withCells.map((field) => ({
+    ...field,
+    cells: join(field.dir, partFiles.cells),
+    rows: join(field.dir, partFiles.crops),
+  }));
+  const input = { path, fields, channelNames: first.channelNames };
+  await o.deps.pool.run("h5sc", input, { signal: o.signal });
   await o.deps.store.putFile(o.folder.at("crops", `${shard.name}.h5sc`), path, {
     contentType: "application/x-hdf5",
     signal: o.signal,

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import { type AttributeInput, createH5, type H5Type, type H5Writer } from "@cytomesh/hdf5";
+import { type AttributeInput, createH5, type H5Numbers, type H5Type, type H5Writer } from "@cytomesh/hdf5";
 import type { TaskContext } from "@cytomesh/service-kit/task";
 import { ImagingError } from "../../errors.ts";
 import { parseRecords } from "../tables/csv.ts";
@@ -31,9 +31,13 @@ const float16: H5Type = { kind: "float", size: 2 };
 /** Name of the mask as scPortrait's nucleus segmentation has it. */
 const maskName = "seg_all_nucleus";
 
+/** Column of obs by which scPortrait finds a cell: unique in the file. */
+const cellIdName = "scportrait_cell_id";
+
 /**
  * Write a `.h5sc` file: AnnData without X whose `obsm/single_cell_images` (cells × (mask, channels) × side × side, float16, masks first, values
- * 0 … 1) and `uns/single_cell_images` are as scPortrait writes and reads them. One cell is in memory at a time.
+ * 0 … 1, a chunk per channel of a cell) and `uns/single_cell_images` are as scPortrait 1.8 writes and reads them. One cell is in memory at a
+ * time.
  *
  * @throws ImagingError `wrong-axes` when fields have other channels or crop sizes than the first.
  */
@@ -68,11 +72,10 @@ export async function writeH5sc(
       type: float16,
       shape: [0, names.length, side, side],
       deflate: { level: 1 },
-      chunkRows: 1,
+      chunkPlanes: true,
     });
     element(file, "/obsm/single_cell_images", "array", "0.2.0");
-    for (const [name, value] of Object.entries(metadata(names, shape)))
-      file.attribute("/obsm/single_cell_images", name, value);
+    writeImageAttributes(file, names, shape);
     for (const field of fields) await appendCells(images, field, names.length * side * side, context);
     file.finish();
   } catch (error) {
@@ -92,8 +95,8 @@ function column(file: H5Writer, path: string, values: readonly string[]): void {
   element(file, path, "string-array", "0.2.0");
 }
 
-function strings(values: readonly string[]): AttributeInput {
-  return { shape: [values.length], type: text, values };
+function strings(values: readonly string[], type = text): AttributeInput {
+  return { shape: [values.length], type, values };
 }
 
 function frame(file: H5Writer, path: string, columns: readonly string[], length: number): void {
@@ -134,16 +137,16 @@ async function writeObs(
     };
     for await (const row of parseRecords(lines(), field.rows, header)) rows.push(row);
   }
-  const columns = ["cell_id", "label", ...numbers, ...texts];
+  const columns = [cellIdName, "label", ...numbers, ...texts];
   frame(file, "/obs", columns, cells);
   const values = (name: string) => rows.map((row) => row[name] ?? "");
   const numeric = (name: string, type: H5Type, data: BigUint64Array | BigInt64Array | Float64Array) => {
     file.dataset(`/obs/${name}`, { type, shape: [cells] }, data);
     element(file, `/obs/${name}`, "array", "0.2.0");
   };
-  // scPortrait finds cells by an id that is unique in the file; labels begin anew in every field.
+  // Labels begin anew in every field.
   numeric(
-    "cell_id",
+    cellIdName,
     uint64,
     BigUint64Array.from({ length: cells }, (_, i) => BigInt(i + 1)),
   );
@@ -173,21 +176,39 @@ interface Shape {
   readonly side: number;
 }
 
-function metadata(names: readonly string[], o: Shape): Record<string, AttributeInput> {
+function metadata(o: Shape): Record<string, number | boolean | string> {
   return {
     n_cells: o.n,
-    n_channels: names.length,
+    n_channels: o.masks + o.channels,
     n_masks: o.masks,
     n_image_channels: o.channels,
     image_size: o.side,
     image_size_x: o.side,
     image_size_y: o.side,
     normalization: true,
-    channel_names: strings(names),
-    channel_mapping: strings(mapping(names)),
     compression: "gzip",
   };
 }
+
+/** Names are bytes of one length here, as `numpy.array([b"…"])` is stored, and text in `uns`. */
+function writeImageAttributes(file: H5Writer, names: readonly string[], shape: Shape): void {
+  const path = "/obsm/single_cell_images";
+  for (const [name, value] of Object.entries(metadata(shape))) file.attribute(path, name, value);
+  file.attribute(path, "normalization_range", {
+    shape: [2],
+    type: float64,
+    values: Float64Array.from(normalizationRange),
+  });
+  for (const [name, values] of Object.entries(nameLists(names))) {
+    const size = Math.max(...values.map((value) => Buffer.byteLength(value)));
+    file.attribute(path, name, strings(values, { kind: "string", size, utf8: false }));
+  }
+}
+
+/** Quantiles of a channel of a crop that become 0 and 1. */
+const normalizationRange = [0, 1] as const;
+
+const nameLists = (names: readonly string[]) => ({ channel_names: names, channel_mapping: mapping(names) });
 
 function writeUns(file: H5Writer, names: readonly string[], shape: Shape): void {
   const group = "/uns/single_cell_images";
@@ -198,25 +219,19 @@ function writeUns(file: H5Writer, names: readonly string[], shape: Shape): void 
     base: { kind: "int", size: 1, signed: true },
     members: { FALSE: 0, TRUE: 1 },
   };
-  for (const [name, value] of Object.entries(metadata(names, shape))) {
-    const path = `${group}/${name}`;
-    if (typeof value === "number")
-      file.dataset(path, { type: int64, shape: [] }, BigInt64Array.of(BigInt(value)));
-    else if (typeof value === "boolean")
-      file.dataset(path, { type: bool, shape: [] }, Int8Array.of(value ? 1 : 0));
-    else if (typeof value === "string") file.dataset(path, { type: text, shape: [] }, [value]);
-    else column(file, path, value.values as readonly string[]);
-    if (typeof value === "string") element(file, path, "string", "0.2.0");
-    else if (typeof value === "number" || typeof value === "boolean")
-      element(file, path, "numeric-scalar", "0.2.0");
+  const scalar = (name: string, type: H5Type, values: H5Numbers | string[], encoding = "numeric-scalar") => {
+    file.dataset(`${group}/${name}`, { type, shape: [] }, values);
+    element(file, `${group}/${name}`, encoding, "0.2.0");
+  };
+  for (const [name, value] of Object.entries(metadata(shape))) {
+    if (typeof value === "number") scalar(name, int64, BigInt64Array.of(BigInt(value)));
+    else if (typeof value === "boolean") scalar(name, bool, Int8Array.of(value ? 1 : 0));
+    else scalar(name, text, [value], "string");
   }
-  for (const [name, value] of [
-    ["normalization_range_lower", 0],
-    ["normalization_range_upper", 1],
-  ] as const) {
-    file.dataset(`${group}/${name}`, { type: float64, shape: [] }, Float64Array.of(value));
-    element(file, `${group}/${name}`, "numeric-scalar", "0.2.0");
-  }
+  const [lower, upper] = normalizationRange;
+  scalar("normalization_range_lower", float64, Float64Array.of(lower));
+  scalar("normalization_range_upper", float64, Float64Array.of(upper));
+  for (const [name, values] of Object.entries(nameLists(names))) column(file, `${group}/${name}`, values);
 }
 
 async function appendCells(
