@@ -69,6 +69,19 @@ test("missing or stale credentials are unauthenticated", () => {
   );
 });
 
+test("an upload that the store found damaged may be tried again", () => {
+  const s3 = (name: string) => Object.assign(new Error("x"), { name, $metadata: { httpStatusCode: 400 } });
+  const said = 'Provided CRC32C "AAAAAA==" doesn\'t match calculated CRC32C "kAiaOw==".';
+  for (const mapped of [
+    mapS3Error(s3("BadDigest"), URI),
+    mapS3Error(s3("XAmzContentChecksumMismatch"), URI),
+    mapGcsError(Object.assign(new Error(said), { code: 400 }), URI),
+  ]) {
+    assert.equal(tagOf(mapped), "corrupt-transfer");
+    assert.equal((mapped as ObjectStoreError).retryable, true);
+  }
+});
+
 test("file system codes", () => {
   const expected: [string, string | undefined][] = [
     ["ENOENT", "object-not-found"],

@@ -15,7 +15,14 @@ import { crc32cBase64 } from "./crc32c-base64.ts";
 import { ObjectStoreError } from "./errors.ts";
 import { pastTheEnd } from "./file-backend.ts";
 import { damaged, downloadTransport, openDownload } from "./gcs-download.ts";
-import { fromStatus, isNetworkError, objectExists, PUT_ID_KEY, unavailable } from "./remote-errors.ts";
+import {
+  damagedUpload,
+  fromStatus,
+  isNetworkError,
+  objectExists,
+  PUT_ID_KEY,
+  unavailable,
+} from "./remote-errors.ts";
 import type { GcsOptions, ObjectInfo } from "./types.ts";
 import { compareUris } from "./uri.ts";
 
@@ -183,6 +190,7 @@ export function mapGcsError(error: unknown, uri: string): Error | undefined {
   if (status === 404 && /bucket does not exist/i.test(message)) {
     return new ObjectStoreError("bucket-not-found", `There is no bucket for ${uri}.`, { uri, cause: error });
   }
+  if (status === 400 && /provided (crc32c|md5)/i.test(message)) return damagedUpload(uri, error);
   const mapped = status === undefined ? undefined : fromStatus(status, uri, error);
   if (mapped !== undefined) return mapped;
   return isNetworkError(error) ? unavailable(uri, error) : undefined;

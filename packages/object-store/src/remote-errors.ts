@@ -50,6 +50,13 @@ export function fromStatus(status: number, uri: string, cause: unknown): ObjectS
   return new ObjectStoreError(meaning.tag, `${meaning.what} ${uri} (HTTP ${status}${why}).`, { uri, cause });
 }
 
+/** The store counted other bytes, or another checksum, than the request said. */
+export function damagedUpload(uri: string, cause: unknown): ObjectStoreError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `The bytes for ${uri} changed on the way, and the store kept none of them: ${why}; try again.`;
+  return new ObjectStoreError("corrupt-transfer", message, { uri, cause });
+}
+
 export function unavailable(uri: string, cause: unknown): ObjectStoreError {
   const why = cause instanceof Error ? cause.message : String(cause);
   return new ObjectStoreError("store-unavailable", `The store could not be reached for ${uri}: ${why}`, {

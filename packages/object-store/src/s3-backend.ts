@@ -14,7 +14,14 @@ import {
 import type { Backend, BackendPut, Location, PutSource } from "./backend.ts";
 import { SINGLE_REQUEST_BYTES } from "./body.ts";
 import { ObjectStoreError } from "./errors.ts";
-import { fromStatus, isNetworkError, objectExists, PUT_ID_KEY, unavailable } from "./remote-errors.ts";
+import {
+  damagedUpload,
+  fromStatus,
+  isNetworkError,
+  objectExists,
+  PUT_ID_KEY,
+  unavailable,
+} from "./remote-errors.ts";
 import { uploadParts } from "./s3-upload.ts";
 import type { ObjectInfo, S3Options } from "./types.ts";
 import { compareUris } from "./uri.ts";
@@ -210,6 +217,14 @@ function attemptsOf(error: unknown): number {
   return (error as SdkError | undefined)?.$metadata?.attempts ?? 1;
 }
 
+/** What S3 calls a body that is not what its request says: another checksum, or less of it. */
+const damagedNames: ReadonlySet<string | undefined> = new Set([
+  "BadDigest",
+  "IncompleteBody",
+  "XAmzContentChecksumMismatch",
+  "XAmzContentSHA256Mismatch",
+]);
+
 export function mapS3Error(error: unknown, uri: string): Error | undefined {
   const name = nameOf(error);
   if (name === "NoSuchBucket") {
@@ -221,6 +236,7 @@ export function mapS3Error(error: unknown, uri: string): Error | undefined {
   }
   if (name === "SlowDown" || name === "RequestTimeout" || name === "ThrottlingException")
     return unavailable(uri, error);
+  if (damagedNames.has(name)) return damagedUpload(uri, error);
   const status = statusOf(error);
   const mapped = status === undefined ? undefined : fromStatus(status, uri, error);
   if (mapped !== undefined) return mapped;

@@ -86,7 +86,11 @@ export async function startFakeGcs(buckets: readonly string[]): Promise<FakeGcs>
     if (failedPrecondition(bucket, name, ifGenerationMatch)) return failure(412, "conditionNotMet");
     fake.damageUpload(bytes);
     const actual = crc32cBase64(crc32c(bytes));
-    if ((resource.crc32c ?? actual) !== actual) return failure(400, "Provided CRC32C does not match.");
+    if ((resource.crc32c ?? actual) !== actual)
+      return failure(
+        400,
+        `Provided CRC32C "${resource.crc32c}" doesn't match calculated CRC32C "${actual}".`,
+      );
     generation += 1;
     const object = { bytes, generation, updated: new Date().toISOString(), resource };
     fake.objects.set(`${bucket}/${name}`, object);
