@@ -24,13 +24,13 @@ export type {
   Region,
   SeriesInfo,
 } from "./types.ts";
+export type { PngWindow } from "./write/crop-plan.ts";
 export {
   type CropPngEncoder,
   type CropPngOptions,
   type CropSource,
   createCropPngEncoder,
   type PngChannels,
-  type PngWindow,
 } from "./write/crop-png.ts";
 export type { ImageInput } from "./write/image-input.ts";
 export { encodeOmeTiff, type OmeTiffOptions } from "./write/ome-tiff.ts";

@@ -1,25 +1,41 @@
 import { instantiate, type WasmMemory } from "./instantiate.ts";
 
-/** What `assembly/crop-png.ts` exports. */
+/** What `assembly/crop-png.ts` exports: see there. `kind` 1 is grey, 2 RGB without red, 3 RGB; planes and plans are addresses. */
 export interface CropPngExports {
   readonly memory: WasmMemory;
   heapBase(): number;
-  workBytes(width: number, height: number, kind: number): number;
-  roomFor(width: number, height: number, kind: number): number;
-  encode(
+  chooseFilter(
+    red: number,
+    green: number,
+    blue: number,
+    width: number,
+    left: number,
+    right: number,
+    top: number,
+    bottom: number,
+  ): number;
+  planBytes(kind: number, rows: number, columns: number, cuts: number): number;
+  layOut(
+    plan: number,
     kind: number,
     red: number,
     green: number,
     blue: number,
     width: number,
     height: number,
-    left: number,
     top: number,
+    bottom: number,
     columns: number,
-    rows: number,
-    work: number,
-    to: number,
-  ): number;
+    filter: number,
+    cuts: number,
+  ): void;
+  cutsOf(plan: number): number;
+  bandCount(plan: number): number;
+  workBytes(kind: number, columns: number): number;
+  bandRoom(kind: number, columns: number): number;
+  codeBand(plan: number, index: number, work: number, to: number): number;
+  roomFor(kind: number, columns: number, rows: number): number;
+  cut(plan: number, left: number, top: number, columns: number, rows: number, to: number): number;
 }
 
 /** Memory beyond which kernels are given up rather than kept: a big field must not weigh on the process for ever. */

@@ -94,6 +94,64 @@ test("libvips reads every crop as it was, over edges, of any noise", async () =>
   );
 });
 
+test("windows that were announced are put together from rows coded once", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        width: fc.integer({ min: 1, max: 90 }),
+        height: fc.integer({ min: 1, max: 60 }),
+        bits: fc.integer({ min: 0, max: 16 }),
+        seed: fc.nat(1_000_000),
+        size: fc.integer({ min: 1, max: 70 }),
+        places: fc.array(
+          fc.record({ top: fc.integer({ min: -40, max: 60 }), left: fc.integer({ min: -40, max: 90 }) }),
+          { minLength: 1, maxLength: 8 },
+        ),
+        channels: fc.constantFrom(...everyChannels),
+      }),
+      async ({ width, height, bits, seed, size, places, channels }) => {
+        const planes = planesOf(3, width, height, bits, seed);
+        // Twice each, so that overlaps are worth it.
+        const windows = places.flatMap((place) => {
+          const window = { ...place, width: size, height: size };
+          return [window, { ...window, width: size + 3 }];
+        });
+        using encoder = createCropPngEncoder(planes, windows);
+        for (const window of [...windows, { top: 0, left: 0, width, height }]) {
+          const found = await decoded(encoder.encode(window, channels).slice(), "grey" in channels);
+          const wanted = expected(planes, window, channels);
+          assert.ok(Buffer.from(found.buffer).equals(Buffer.from(wanted.buffer)), JSON.stringify(window));
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test("many windows over many bands, in all channels by turns", async () => {
+  const planes = planesOf(3, 700, 500, 9, 11);
+  const windows = Array.from({ length: 12 }, (_, i) => ({
+    top: 37 * i - 60,
+    left: 53 * i - 90,
+    width: 300,
+    height: 320,
+  }));
+  using encoder = createCropPngEncoder(planes, windows);
+  for (const window of windows)
+    for (const channels of everyChannels) {
+      const png = encoder.encode(window, channels).slice();
+      const found = await decoded(png, "grey" in channels);
+      const wanted = expected(planes, window, channels);
+      assert.ok(Buffer.from(found.buffer).equals(Buffer.from(wanted.buffer)), JSON.stringify(channels));
+      using alone = createCropPngEncoder(planes);
+      const own = alone.encode(window, channels).length;
+      assert.ok(
+        png.length < own * 1.02 + wanted.length / 25,
+        `${png.length} against ${own} with codes of its own`,
+      );
+    }
+});
+
 test("many bands, of noise, of nothing and of both", async () => {
   const noise = planesOf(3, 700, 500, 16, 5);
   const window = { top: -300, left: -40, width: 760, height: 900 };

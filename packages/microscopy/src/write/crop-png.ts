@@ -4,6 +4,7 @@ import { giveBackCropPngKernels, takeCropPngKernels } from "../kernels/crop-png-
 import { padded, reach } from "../kernels/instantiate.ts";
 import { bytesOf } from "../pixels.ts";
 import type { PixelSizeUm } from "../types.ts";
+import { type CropPlan, makeCropPlan, type PlacedPlanes, type PngWindow, worthSharing } from "./crop-plan.ts";
 import { physOf } from "./png.ts";
 
 /** A plane of 16 bits, row by row. */
@@ -11,14 +12,6 @@ export interface CropSource {
   readonly width: number;
   readonly height: number;
   readonly data: Uint16Array<ArrayBuffer>;
-}
-
-/** A window of a plane; where it reaches over an edge it is zero. */
-export interface PngWindow {
-  readonly top: number;
-  readonly left: number;
-  readonly width: number;
-  readonly height: number;
 }
 
 /** Channels of a pixel by number of the plane; undefined: zero. */
@@ -38,7 +31,7 @@ export interface CropPngOptions {
 /** Makes PNGs of windows of the same planes. */
 export interface CropPngEncoder extends Disposable {
   /**
-   * A PNG of 16 bits. The same pixels and options give the same bytes, everywhere.
+   * A PNG of 16 bits. The same planes, announced windows and options give the same bytes, everywhere.
    *
    * @returns bytes that last until the next call, or the end of the encoder: copy what is kept.
    * @throws MicroscopyError `invalid-argument`.
@@ -59,9 +52,13 @@ const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
  * every kind of pixel and has the levels of zlib. Dispose of it to let others have its memory.
  *
  * @param planes of one size.
+ * @param windows that will be asked for. Where they overlap much, what they share is coded once for all of them; others can be asked for too.
  * @throws MicroscopyError `invalid-argument`, `too-large` beyond 2 GiB of pixels.
  */
-export function createCropPngEncoder(planes: readonly CropSource[]): CropPngEncoder {
+export function createCropPngEncoder(
+  planes: readonly CropSource[],
+  windows: readonly PngWindow[] = [],
+): CropPngEncoder {
   const { width, height } = planes[0] ?? { width: 0, height: 0 };
   for (const plane of planes)
     if (plane.width !== width || plane.height !== height || plane.data.length !== width * height)
@@ -69,6 +66,7 @@ export function createCropPngEncoder(planes: readonly CropSource[]): CropPngEnco
         "invalid-argument",
         `Expected planes of ${width} × ${height} pixels, found ${plane.width} × ${plane.height} with ${plane.data.length} values`,
       );
+  for (const window of windows) checkWindow(window);
   const bytes = planes.reduce((sum, { data }) => sum + padded(data.byteLength), 0);
   if (bytes > 2 ** 31)
     throw new MicroscopyError(
@@ -95,38 +93,51 @@ export function createCropPngEncoder(planes: readonly CropSource[]): CropPngEnco
       );
     return place;
   };
+  const placed = (channels: PngChannels): PlacedPlanes => {
+    if ("grey" in channels) return { kind: 1, red: 0, green: 0, blue: placeOf(channels.grey), width, height };
+    const [red, green, blue] = [channels.red, channels.green, channels.blue].map(placeOf) as [
+      number,
+      number,
+      number,
+    ];
+    return { kind: red === 0 ? 2 : 3, red, green, blue, width, height };
+  };
+  const expected = new Set(worthSharing(windows, { width, height }) ? windows.map(keyOf) : []);
+  const shared = new Map<string, CropPlan>();
+  /** Coded for all expected windows, or for this one alone in memory that the next one takes over. */
+  const planFor = (window: PngWindow, from: PlacedPlanes): CropPlan => {
+    if (!expected.has(keyOf(window))) return makeCropPlan(kernels, from, [window], end);
+    const key = `${from.kind} ${from.red} ${from.green} ${from.blue}`;
+    let plan = shared.get(key);
+    if (plan === undefined) {
+      plan = makeCropPlan(kernels, from, windows, end);
+      shared.set(key, plan);
+      end = plan.end;
+    }
+    return plan;
+  };
   return {
     encode(window, channels, { pixelSizeUm } = {}) {
       if (!open) throw new MicroscopyError("invalid-argument", "The encoder of these crops is disposed of");
       checkWindow(window);
-      const grey = "grey" in channels;
-      const red = grey ? 0 : placeOf(channels.red);
-      const green = grey ? 0 : placeOf(channels.green);
-      const blue = placeOf(grey ? channels.grey : channels.blue);
-      const kind = grey ? 1 : red === 0 ? 2 : 3;
-      const to = end + padded(kernels.workBytes(window.width, window.height, kind)) + HEAD_ROOM;
-      reach(kernels.memory, to + padded(kernels.roomFor(window.width, window.height, kind)));
-      const length = kernels.encode(
-        kind,
-        red,
-        green,
-        blue,
-        width,
-        height,
-        window.left,
-        window.top,
-        window.width,
-        window.height,
-        end,
-        to,
-      );
-      return framed(kernels.memory.buffer, to, length, window, grey, pixelSizeUm && physOf(pixelSizeUm));
+      const from = placed(channels);
+      const plan = planFor(window, from);
+      const to = Math.max(plan.end, end) + HEAD_ROOM;
+      reach(kernels.memory, to + padded(kernels.roomFor(from.kind, window.width, window.height)));
+      const { left, top, width: columns, height: rows } = window;
+      const length = kernels.cut(plan.at, left, top, columns, rows, to);
+      const phys = pixelSizeUm && physOf(pixelSizeUm);
+      return framed(kernels.memory.buffer, to, length, window, from.kind === 1, phys);
     },
     [Symbol.dispose]() {
       if (open) giveBackCropPngKernels(kernels);
       open = false;
     },
   };
+}
+
+function keyOf({ top, left, width, height }: PngWindow): string {
+  return `${top} ${left} ${width} ${height}`;
 }
 
 function checkWindow({ top, left, width, height }: PngWindow): void {

@@ -156,15 +156,18 @@ async function cutSet(
     rows: at.rows,
     columns: at.columns,
   });
-  const { combinedPng, channelPng } = options.outputs;
-  using encoder = combinedPng || channelPng ? encoderOver(image.planes) : undefined;
+  const { combinedPng, channelPng, compressionLevel } = options.outputs;
+  const windows = image.nuclei.map((nucleus) => cropWindow(nucleus, size));
+  // Masked crops and those of a higher level are cut out.
+  const encoded = (combinedPng || channelPng) && compressionLevel <= 1 && masking === "none";
+  using encoder = encoded ? encoderOver(image.planes, windows) : undefined;
   // Resizing makes nothing brighter, and the field has fewer pixels.
   const measured = tabled
     ? image.planes.map((plane, c) => ({ ...plane, max: maxOf(field.planes[c] as Raster) }))
     : [];
   for (const [i, nucleus] of image.nuclei.entries()) {
     const { label } = nucleus;
-    const window = cropWindow(nucleus, size);
+    const window = windows[i] as CropWindow;
     // Masks cost as much as cutting: they are made where somebody asks for them.
     const masked = needMasks || shown.has(i) ? masksOf(image, label, window) : undefined;
     const area =

@@ -22,10 +22,18 @@ const encodedBelowBytes = 2 ** 29;
 /** Sides up to which the encoder takes an image. */
 const encodedUpTo = 16_384;
 
-/** The PNG encoder over an image that many crops are cut from; undefined where it would take too much memory. */
-export function encoderOver(planes: readonly Raster[]): CropPngEncoder | undefined {
+/** The PNG encoder over an image that crops are cut from, at `windows`; undefined where it would take too much memory. */
+export function encoderOver(
+  planes: readonly Raster[],
+  windows: readonly CropWindow[],
+): CropPngEncoder | undefined {
   const bytes = planes.reduce((sum, { data }) => sum + data.byteLength, 0);
-  return bytes > encodedBelowBytes ? undefined : createCropPngEncoder(planes.map(sourceOf));
+  if (bytes > encodedBelowBytes) return undefined;
+  return createCropPngEncoder(planes.map(sourceOf), windows.map(squareOf));
+}
+
+function squareOf({ top, left, size }: CropWindow) {
+  return { top, left, width: size, height: size };
 }
 
 /**
@@ -40,7 +48,7 @@ export function cutPixels(
   encoder: CropPngEncoder | undefined,
   kept?: Uint8Array,
 ): CropPixels {
-  const { size, top, left } = window;
+  const { size } = window;
   let cut: Uint16Array[] | undefined;
   const channels = () => {
     cut ??= planes.map((plane) => applyMask(crop(plane, window), kept));
@@ -53,11 +61,7 @@ export function cutPixels(
     png(what, umPerPx, level) {
       if (encoder === undefined || kept !== undefined || level > 1)
         return pixelsOf(channels(), size, size).png(what, umPerPx, level);
-      return encoder.encode(
-        { top, left, width: size, height: size },
-        channelsOf(what, count),
-        micrometres(umPerPx),
-      );
+      return encoder.encode(squareOf(window), channelsOf(what, count), micrometres(umPerPx));
     },
   };
 }
