@@ -1,11 +1,13 @@
 // All of X of a study into memory: packages/hdf5 in two threads, against h5py and against anndata.read_h5ad (which reads obs, var and
-// the rest too; X is nearly all of it). Every side in a process of its own, so that peaks are its own.
+// the rest too; X is nearly all of it). Then a dense X (the most seen genes of some cells, gzip): as it stands, and as CSR rows, which is
+// what packages/anndata gives. Every side in a process of its own, so that peaks are its own.
 //
-//   node bench/data-plane/read.ts [--small]
+//   node bench/data-plane/read.ts [--small] [--dense]      --dense: that part alone
 import assert from "node:assert/strict";
+import { openAnnData } from "@cytomesh/anndata";
 import { type H5Reader, openH5, readBatches, readParallel } from "@cytomesh/hdf5";
 import { type Cost, childArguments, measure, measureNode, measurePython, printCosts } from "./measure.ts";
-import { syntheticStudy } from "./study.ts";
+import { denseFile, small, syntheticStudy } from "./study.ts";
 
 const threads = 2;
 
@@ -59,6 +61,32 @@ async function readStream(path: string): Promise<Cost & { result: Sums }> {
   return cost;
 }
 
+/** The dense matrix, with zeros. */
+async function readDense(path: string): Promise<Cost & { result: number }> {
+  const file = await openH5(path);
+  await readParallel(file, "/X", { threads, end: 1_000 });
+  let held: ArrayLike<number> = [];
+  const cost = await measure(async () => {
+    held = [];
+    held = (await readParallel(file, "/X", { threads })) as Float32Array;
+  }, 1);
+  file.close();
+  return { ...cost, result: total(held) };
+}
+
+/** The dense matrix as CSR rows, by two threads and row by row. */
+async function readDenseRows(path: string, how: string): Promise<Cost & { result: number }> {
+  using file = await openAnnData(path);
+  const x = file.x!;
+  x.rows(0, 200);
+  let held: ArrayLike<number> = [];
+  const cost = await measure(async () => {
+    held = (how === "csr" ? await x.toCsr({ threads }) : x.rows(0, x.shape[0])).data;
+    // The first of two starts the threads.
+  }, 2);
+  return { ...cost, result: total(held) };
+}
+
 const h5py = `
 import h5py
 def work():
@@ -74,14 +102,35 @@ def work():
 measure(work, 1, lambda: {"data": float(x.data.sum(dtype="f8")), "indices": float(x.indices.sum(dtype="i8"))})
 `;
 
+const h5pyDense = `
+import h5py
+def work():
+    global x
+    with h5py.File(sys.argv[1]) as f: x = f["X"][:]
+measure(work, 1, lambda: float(x.sum(dtype="f8")))
+`;
+const scipyRows = `
+import h5py, scipy.sparse as sp
+def work():
+    global x
+    with h5py.File(sys.argv[1]) as f: x = sp.csr_matrix(f["X"][:])
+measure(work, 1, lambda: float(x.data.sum(dtype="f8")))
+`;
+
 const child = childArguments();
 if (child !== undefined) {
   const [how, path] = child;
-  console.log(JSON.stringify(await (how === "whole" ? readWhole(path!) : readStream(path!))));
+  const sides: Record<string, (path: string) => Promise<unknown>> = {
+    whole: readWhole,
+    stream: readStream,
+    dense: readDense,
+  };
+  console.log(JSON.stringify(await (sides[how!]?.(path!) ?? readDenseRows(path!, how!))));
 } else {
   const study = syntheticStudy();
   console.log(`${study.cells} cells x ${study.genes} genes, ${threads} threads; best of three runs each`);
-  for (const [name, path] of Object.entries(study.files)) {
+  const files = process.argv.includes("--dense") ? [] : Object.entries(study.files);
+  for (const [name, path] of files) {
     const sides: Record<string, Cost & { result: Sums }> = {};
     // In turns, so that a busy machine is busy for all.
     for (let run = 0; run < 3; run++) {
@@ -97,6 +146,22 @@ if (child !== undefined) {
     for (const side of Object.values(sides)) assert.deepEqual(side.result, sides.h5py!.result);
     printCosts(name, sides, "h5py");
   }
+  const [cells, genes] = small ? [2_000, 2_000] : [20_000, 4_000];
+  const path = denseFile(study, cells, genes);
+  const node = (how: string) => measureNode<number>(import.meta.filename, [how, path]);
+  const whole: Record<string, Cost & { result: number }> = {};
+  const rows: typeof whole = {};
+  for (let run = 0; run < 3; run++) {
+    keepBest(whole, "h5py", measurePython<number>(h5pyDense, [path]));
+    keepBest(whole, "@cytomesh/hdf5 into memory", node("dense"));
+    keepBest(rows, "h5py, scipy.sparse.csr_matrix", measurePython<number>(scipyRows, [path]));
+    keepBest(rows, "@cytomesh/anndata, two threads", node("csr"));
+    keepBest(rows, "@cytomesh/anndata, one thread", node("rows"));
+  }
+  for (const { result } of [...Object.values(whole), ...Object.values(rows)])
+    assert.equal(result, whole.h5py!.result);
+  printCosts(`dense gzip, ${cells} x ${genes} float32`, whole, "h5py");
+  printCosts("the same as CSR rows", rows, "h5py, scipy.sparse.csr_matrix");
 }
 
 function keepBest<T extends Cost>(sides: Record<string, T>, name: string, cost: T): void {

@@ -1,6 +1,27 @@
 import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+
+const densify = `
+import anndata, h5py, os, sys
+source, target, cells, genes = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+if not os.path.exists(target):
+    some = anndata.read_h5ad(source, backed="r")[:cells].to_memory()
+    order = some.X.getnnz(axis=0).argsort(kind="stable")[::-1][:genes]
+    some = some[:, order].copy()
+    some.X = some.X.toarray()
+    some.write_h5ad(target + ".part", compression="gzip")
+    os.rename(target + ".part", target)
+`;
+
+/** The first `cells` cells of a study and its `genes` most seen genes as a dense float32 matrix, as Python's anndata writes it with gzip. */
+export function denseFile(study: Study, cells: number, genes: number): string {
+  const path = join(dirname(study.files.raw), `dense-${cells}x${genes}.h5ad`);
+  execFileSync(python(), ["-c", densify, study.files.raw, path, String(cells), String(genes)], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  return path;
+}
 
 /** The same study of counts, written by Python's anndata three times. */
 export interface Study {

@@ -1,3 +1,4 @@
+import { dropZeros, readAllRows } from "./dense-rows.ts";
 import { AnnDataError } from "./errors.ts";
 import {
   batchesOf,
@@ -5,12 +6,11 @@ import {
   checkShape,
   type MatrixAxes,
   type MatrixLimits,
-  valueArray,
   valueDtype,
 } from "./matrix.ts";
 import { plainNumbers } from "./source.ts";
 import type { ArrayInfo, Source } from "./storage.ts";
-import type { CsrRows, Matrix } from "./types.ts";
+import type { Matrix } from "./types.ts";
 
 /** A two-axis dataset, or the one-axis one that versions before 0.7 wrote when a side was 1. */
 export function openDense(
@@ -30,7 +30,10 @@ export function openDense(
     shape: [axes.rows, axes.columns],
     nnz: undefined,
     batches: (batchRows) => batchesOf(matrix, batchRows),
-    toCsr: async () => matrix.rows(0, axes.rows),
+    toCsr: async (options = {}) =>
+      source.readParallel === undefined || squeezed || axes.columns === 0
+        ? matrix.rows(0, axes.rows)
+        : await readAllRows(source, info, where, dtype, axes, maxBytes, options),
     rows: (start, end) => {
       checkRange(where, axes.rows, start, end);
       const elements = (end - start) * axes.columns;
@@ -56,25 +59,4 @@ function readRows(
 ) {
   if (info.shape?.length === 1 && axes.columns !== 1) return plainNumbers(source.read(info), where);
   return plainNumbers(source.read(info, start, end), where);
-}
-
-/** NaN is not zero and stays. */
-function dropZeros(values: ArrayLike<number>, dtype: string, nRows: number, nCols: number): CsrRows {
-  let nnz = 0;
-  for (let i = 0; i < values.length; i++) if (values[i] !== 0) nnz++;
-  const indptr = new Float64Array(nRows + 1);
-  const indices = new Int32Array(nnz);
-  const data = valueArray(dtype, nnz);
-  let at = 0;
-  for (let row = 0; row < nRows; row++) {
-    const base = row * nCols;
-    for (let column = 0; column < nCols; column++) {
-      const value = values[base + column]!;
-      if (value === 0) continue;
-      indices[at] = column;
-      data[at++] = value;
-    }
-    indptr[row + 1] = at;
-  }
-  return { nRows, nCols, indptr, indices, data };
 }

@@ -44,8 +44,16 @@ export interface Source {
    * memory of the caller's, which begins at 0 of its buffer.
    */
   read(info: ArrayInfo, start?: number, end?: number, into?: Uint8Array<ArrayBuffer>): Values;
-  /** The same by several threads, where the store can; when absent, `read` is all there is. */
-  readParallel?(info: ArrayInfo, start: number, end: number, options: ParallelOptions): Promise<Values>;
+  /**
+   * The same by several threads, where the store can; when absent, `read` is all there is. Numbers may be put `into` memory of the caller's
+   * that holds as many bytes as they have in the store.
+   */
+  readParallel?(
+    info: ArrayInfo,
+    start: number,
+    end: number,
+    options: ParallelOptions & { into?: SharedArrayBuffer },
+  ): Promise<Values>;
   close(): void;
 }
 

@@ -101,7 +101,7 @@ export interface Matrix {
   batches(batchRows: number): Generator<{ start: number; rows: CsrRows }>;
   /**
    * All rows, decoded by several threads where the store can; the arrays may then be over shared memory. The fastest way to a matrix
-   * that fits into memory. @throws AnnDataError "too-large" beyond `maxBytes`; the reason of the signal
+   * that fits into memory; of a dense one, only what is not zero must fit. @throws AnnDataError "too-large" beyond `maxBytes`; the reason of the signal
    */
   toCsr(options?: ParallelOptions): Promise<CsrRows>;
 }

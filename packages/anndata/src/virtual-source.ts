@@ -1,5 +1,5 @@
 import { AnnDataError } from "./errors.ts";
-import type { ArrayInfo, Attribute, ParallelOptions, Source, Values, ValueType } from "./storage.ts";
+import type { ArrayInfo, Attribute, Source, Values, ValueType } from "./storage.ts";
 
 /** A node of a tree that is laid out like AnnData and kept elsewhere: other formats are read by telling where their parts belong. */
 export type VirtualNode =
@@ -142,7 +142,7 @@ export function virtualSource(
   };
   const parallel = base?.readParallel?.bind(base);
   if (parallel !== undefined)
-    source.readParallel = async (info: ArrayInfo, start: number, end: number, options: ParallelOptions) => {
+    source.readParallel = async (info, start, end, options) => {
       const node = get(info.path);
       return node.kind === "link"
         ? parallel(linked(node.target), start, end, options)

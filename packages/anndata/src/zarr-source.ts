@@ -76,7 +76,7 @@ function zarrSource(reader: ZarrReader, maxBytes: number): Source {
     info: ArrayInfo,
     start: number,
     end: number,
-    { threads, signal }: ParallelOptions,
+    { threads, signal, into }: ParallelOptions & { into?: SharedArrayBuffer },
   ) => {
     const { type } = array(info.path);
     try {
@@ -84,7 +84,11 @@ function zarrSource(reader: ZarrReader, maxBytes: number): Source {
       const started = parallel?.threads === threads ? parallel : undefined;
       const count = threads === undefined ? {} : { threads };
       parallel = started ?? { reader: openParallel(reader.path, { maxBytes, ...count }), threads };
-      return toHdf5Values(await parallel.reader.read(info.path, start, end, { signal }), type, info.path);
+      return toHdf5Values(
+        await parallel.reader.read(info.path, start, end, { signal, into }),
+        type,
+        info.path,
+      );
     } catch (error) {
       throw asAnnDataError(error);
     }

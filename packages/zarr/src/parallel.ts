@@ -18,14 +18,15 @@ export interface ParallelReader {
    *
    * @throws ZarrError as `ZarrReader.read`, and "cancelled"
    */
-  read(
-    path: string,
-    start?: number,
-    end?: number,
-    options?: { signal?: AbortSignal | undefined },
-  ): Promise<ZarrValues>;
+  read(path: string, start?: number, end?: number, options?: ParallelReadOptions): Promise<ZarrValues>;
   /** Ends the threads. */
   close(): Promise<void>;
+}
+
+export interface ParallelReadOptions {
+  signal?: AbortSignal | undefined;
+  /** Memory for what threads read, where it is large enough: for who reads part after part. */
+  into?: SharedArrayBuffer | undefined;
 }
 
 /** What a thread is told: rows by parts, of which it takes one after the other by counting `next` up. */
@@ -75,12 +76,12 @@ export function openParallel(source: string, options: ParallelOptions = {}): Par
     path: string,
     from: number | undefined,
     to: number | undefined,
-    signal?: AbortSignal,
+    { signal, into }: ParallelReadOptions,
   ): Promise<ZarrValues> => {
     const array = reader.node(path);
     if (array?.kind !== "array" || array.shape.length === 0) return reader.read(path);
     const [first, last] = [from ?? 0, to ?? array.shape[0]!];
-    const task = taskFor(array, first, last, maxBytes);
+    const task = taskFor(array, first, last, maxBytes, into);
     if (task === undefined || threads < 2) {
       const rest = array.shape.slice(1);
       return reader.read(path, { start: [first, ...rest.map(() => 0)], end: [last, ...rest] });
@@ -92,7 +93,8 @@ export function openParallel(source: string, options: ParallelOptions = {}): Par
       await stop();
       throw error;
     }
-    return asNumbers(new Uint8Array(task.target), array.type) as ZarrNumbers;
+    const bytes = (last - first) * task.rowBytes;
+    return asNumbers(new Uint8Array(task.target, 0, bytes), array.type) as ZarrNumbers;
   };
 
   const stop = async (): Promise<void> => {
@@ -102,8 +104,8 @@ export function openParallel(source: string, options: ParallelOptions = {}): Par
   };
 
   return {
-    read(path, from, to, { signal } = {}) {
-      const result = before.then(() => readNow(path, from, to, signal));
+    read(path, from, to, options = {}) {
+      const result = before.then(() => readNow(path, from, to, options));
       before = result.catch(() => {});
       return result;
     },
@@ -115,7 +117,13 @@ export function openParallel(source: string, options: ParallelOptions = {}): Par
 }
 
 /** undefined where threads do not pay or cannot help; the calling thread then says what is wrong, too. */
-function taskFor(array: ZarrArray, start: number, end: number, maxBytes: number): ParallelTask | undefined {
+function taskFor(
+  array: ZarrArray,
+  start: number,
+  end: number,
+  maxBytes: number,
+  into: SharedArrayBuffer | undefined,
+): ParallelTask | undefined {
   const { type, shape, chunks, path } = array;
   const plain = type.kind === "int" || type.kind === "bool" || (type.kind === "float" && type.size > 2);
   const rowBytes = shape.slice(1).reduce((product, side) => product * side, elementBytes(type) ?? 0);
@@ -130,7 +138,7 @@ function taskFor(array: ZarrArray, start: number, end: number, maxBytes: number)
     end,
     partRows,
     rowBytes,
-    target: new SharedArrayBuffer(bytes),
+    target: into !== undefined && into.byteLength >= bytes ? into : new SharedArrayBuffer(bytes),
     next: new SharedArrayBuffer(4),
   };
 }

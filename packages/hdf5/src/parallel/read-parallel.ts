@@ -16,6 +16,11 @@ export interface ParallelOptions {
   signal?: AbortSignal;
 }
 
+export interface WholeOptions extends ParallelOptions {
+  /** Memory for the elements as they stand in the file, where it is large enough: for who reads part after part. */
+  into?: SharedArrayBuffer | undefined;
+}
+
 export interface BatchOptions extends ParallelOptions {
   /**
    * Bytes of values per batch, default 32 MiB; a batch holds whole rows of chunks, at least one, unless these take more than 128 MiB: chunks
@@ -49,12 +54,12 @@ const mostThreads = 8;
 export async function readParallel(
   reader: H5Reader,
   dataset: string,
-  options: ParallelOptions = {},
+  options: WholeOptions = {},
 ): Promise<H5Numbers> {
   const info = reader.dataset(dataset);
   const [start, end] = rowsOf(info, options);
   using plan = openPlan(reader, info, options);
-  const target = plan.storage === undefined ? undefined : plan.buffer(end - start);
+  const target = plan.storage === undefined ? undefined : plan.buffer(end - start, options.into);
   return await plan.read(start, end, target);
 }
 
@@ -123,7 +128,7 @@ interface Plan extends Disposable {
   /** undefined: the fallback engine reads it. */
   storage: H5Storage | undefined;
   /** @throws Hdf5Error "too-large" */
-  buffer(rows: number): Uint8Array<SharedArrayBuffer>;
+  buffer(rows: number, into?: SharedArrayBuffer): Uint8Array<SharedArrayBuffer>;
   read(start: number, end: number, target: Uint8Array<SharedArrayBuffer> | undefined): Promise<H5Numbers>;
   /** What is being read ends soon, with an error. */
   cancel(): void;
@@ -164,8 +169,9 @@ function openPlan(reader: H5Reader, info: DatasetInfo, options: ParallelOptions)
 
   return {
     storage,
-    buffer: (rows) => {
+    buffer: (rows, into) => {
       const bytes = rows * rowBytes;
+      if (into !== undefined && into.byteLength >= bytes) return new Uint8Array(into, 0, bytes);
       if (bytes <= reader.maxBytes) return new Uint8Array(new SharedArrayBuffer(bytes));
       throw new Hdf5Error(
         "too-large",
