@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { MicroscopyError } from "./errors.ts";
 import { openImageBytes } from "./open.ts";
+import { createJpeg2000Encoder } from "./testing/jpeg2000.ts";
 import { buildTiff, type TiffShape } from "./testing/tiff-builder.ts";
 import type { ReadLimits } from "./types.ts";
 
@@ -47,6 +48,7 @@ test("damaged files give typed errors", async () => {
     return Math.floor((state / 2 ** 32) * below);
   };
   const pixels = Uint8Array.from({ length: 960 }, (_, i) => (i * 7) >> 3);
+  const encode = await createJpeg2000Encoder();
   const outcomes = new Map<string, number>();
   for (const variant of [
     {},
@@ -54,6 +56,8 @@ test("damaged files give typed errors", async () => {
     { compression: 50000, big: true },
     { tile: 16, littleEndian: false },
     { compression: 32773 },
+    { compression: 34712, encode },
+    { compression: 34712, encode, tile: 16 },
   ]) {
     const whole = buildTiff({ ...shape, ...variant } as TiffShape, [{ pixels }, { pixels }, { pixels }]);
     for (let i = 0; i < 80; i++) {

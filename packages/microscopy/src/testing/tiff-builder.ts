@@ -9,12 +9,22 @@ export interface TiffShape {
   readonly format: 1 | 2 | 3;
   readonly littleEndian: boolean;
   readonly big: boolean;
-  readonly compression: 1 | 5 | 8 | 32773 | 32946 | 50000;
+  readonly compression: 1 | 5 | 8 | 32773 | 32946 | 50000 | 33003 | 33004 | 33005 | 34712;
   readonly predictor: 1 | 2 | 3;
   readonly separate: boolean;
   /** Of a tile; 0 for strips of `rows`. */
   readonly tile: number;
   readonly rows: number;
+  /** Packs the little-endian pixels of a segment for JPEG 2000, which is not written here. */
+  readonly encode?: (
+    pixels: Uint8Array,
+    size: {
+      readonly width: number;
+      readonly height: number;
+      readonly samples: number;
+      readonly bits: number;
+    },
+  ) => Uint8Array;
 }
 
 export interface TiffPage {
@@ -112,7 +122,11 @@ function segmentsOf(shape: TiffShape, pixels: Uint8Array): Uint8Array[] {
               }
               at += unit;
             }
-        segments.push(pack(shape, predict(shape, bytes, segmentWidth * only.length, only.length)));
+        const size = { width: segmentWidth, height: tall, samples: only.length, bits: shape.bits };
+        segments.push(
+          shape.encode?.(bytes, size) ??
+            pack(shape, predict(shape, bytes, segmentWidth * only.length, only.length)),
+        );
       }
   return segments;
 }

@@ -7,23 +7,35 @@ export const LZW = 5;
 export const JPEG = 7;
 export const DEFLATE = 8;
 export const PACKBITS = 32773;
+/** Aperio's: YCbCr, unless the codestream made it from RGB itself. */
+export const JPEG_2000_YCBCR = 33003;
+/** Bio-Formats' lossy kind, Aperio's RGB, and what the others write. */
+const jpeg2000 = new Set([JPEG_2000_YCBCR, 33004, 33005, 34712]);
 export const OLD_DEFLATE = 32946;
 export const ZSTD = 50000;
 
-const readable = new Set([NONE, FAX_HUFFMAN, FAX_3, FAX_4, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE, ZSTD]);
+const readable = new Set([
+  NONE,
+  FAX_HUFFMAN,
+  FAX_3,
+  FAX_4,
+  LZW,
+  JPEG,
+  DEFLATE,
+  PACKBITS,
+  OLD_DEFLATE,
+  ZSTD,
+  ...jpeg2000,
+]);
 
 const names: Readonly<Record<number, string>> = {
   6: "old-style JPEG",
   32766: "NeXT",
   32809: "ThunderScan",
-  33003: "JPEG 2000 (Aperio, YCbCr)",
-  33004: "JPEG 2000",
-  33005: "JPEG 2000 (Aperio, RGB)",
   33007: "ALT JPEG",
   34661: "JBIG",
   34676: "SGI LogLuv",
   34677: "SGI LogLuv 24",
-  34712: "JPEG 2000",
   34887: "LERC",
   34892: "lossy JPEG (DNG)",
   34925: "LZMA",
@@ -38,7 +50,11 @@ export function isReadable(compression: number): boolean {
   return readable.has(compression);
 }
 
-/** `"JPEG 2000" (34712)`, for messages. */
+export function isJpeg2000(compression: number): boolean {
+  return jpeg2000.has(compression);
+}
+
+/** `WebP (50001)`, for messages. */
 export function compressionName(compression: number): string {
   const name = names[compression];
   return name === undefined ? String(compression) : `${name} (${compression})`;

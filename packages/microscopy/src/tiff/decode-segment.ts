@@ -2,16 +2,19 @@ import { MicroscopyError } from "../errors.ts";
 import { padded, reach } from "../kernels/instantiate.ts";
 import { tiffKernels } from "../kernels/tiff-kernels.ts";
 import { bytesOf, sampleBytes } from "../pixels.ts";
-import { FAX_3, FAX_4, FAX_HUFFMAN, JPEG } from "./compressions.ts";
+import { FAX_3, FAX_4, FAX_HUFFMAN, isJpeg2000, JPEG } from "./compressions.ts";
 import { decompress } from "./decompress.ts";
 import { decodeFax } from "./fax.ts";
+import type { Visible } from "./fit.ts";
 import { decodeJpegSegment } from "./jpeg.ts";
+import { decodeJpeg2000Segment } from "./jpeg2000.ts";
 import { type PageLayout, packedRowBytes } from "./layout.ts";
 
 /**
  * A strip or tile as it lies in the file → `rows` × `segmentWidth` × samples values of the layout's pixel type, little-endian.
- * `samples` is 1 in separate planes. Does not touch the file; JPEG and fax decode in libvips and are promised, the rest comes at once
- * and may lie in the memory of the kernels or in `raw`: the next call overwrites it.
+ * `samples` is 1 in separate planes; `visible` is what lies within the image. Does not touch the file; JPEG and fax decode in libvips,
+ * JPEG 2000 in OpenJPEG, and are promised; the rest comes at once and may lie in the memory of the kernels or in `raw`: the next call
+ * overwrites it.
  *
  * @throws MicroscopyError `corrupt`, `truncated`, `unsupported`.
  */
@@ -19,14 +22,16 @@ export function decodeSegment(
   layout: PageLayout,
   raw: Uint8Array<ArrayBuffer>,
   rows: number,
+  visible: Visible,
   jpegTables: Uint8Array<ArrayBuffer> | undefined,
   littleEndian: boolean,
   where: string,
 ): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
   const { compression, reversedBits } = layout;
   const samples = layout.separate ? 1 : layout.samples;
-  const input = reversedBits && compression !== JPEG ? reverseBits(raw) : raw;
-  if (compression === JPEG) return decodeJpegSegment(layout, input, rows, samples, jpegTables, where);
+  if (compression === JPEG) return decodeJpegSegment(layout, raw, rows, visible, samples, jpegTables, where);
+  if (isJpeg2000(compression)) return decodeJpeg2000Segment(layout, raw, rows, visible, samples, where);
+  const input = reversedBits ? reverseBits(raw) : raw;
   const capacity = packedRowBytes(layout) * rows;
   const finish = (packed: Uint8Array<ArrayBuffer>) => {
     if (packed.length < capacity)

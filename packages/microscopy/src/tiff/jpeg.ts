@@ -1,5 +1,6 @@
 import { MicroscopyError } from "../errors.ts";
 import { decodeBytes } from "../libvips.ts";
+import { fitSegment, fits, type Visible } from "./fit.ts";
 import type { PageLayout } from "./layout.ts";
 
 /**
@@ -12,6 +13,7 @@ export async function decodeJpegSegment(
   layout: PageLayout,
   raw: Uint8Array<ArrayBuffer>,
   rows: number,
+  visible: Visible,
   samples: number,
   tables: Uint8Array<ArrayBuffer> | undefined,
   where: string,
@@ -22,12 +24,7 @@ export async function decodeJpegSegment(
   const stream = assemble(raw, tables, samples === 3 ? (photometricTag === 6 ? 1 : 0) : undefined, where);
   const frame = frameOf(stream, where);
   // Declared sizes decide what libvips allocates, so they are looked at before.
-  if (
-    frame.width < segmentWidth ||
-    frame.height < rows ||
-    frame.width > segmentWidth + 64 ||
-    frame.height > layout.segmentHeight + 64
-  )
+  if (!fits(frame, visible, layout))
     throw new MicroscopyError(
       "corrupt",
       `${where}: expected a JPEG of ${segmentWidth} × ${rows} pixels, found ${frame.width} × ${frame.height}`,
@@ -47,14 +44,7 @@ export async function decodeJpegSegment(
       "corrupt",
       `${where}: expected ${samples} channels of JPEG, got ${pixels.channels}`,
     );
-  if (pixels.width === segmentWidth && pixels.height === rows) return pixels.data;
-  const rowBytes = segmentWidth * samples;
-  const cut = new Uint8Array(rowBytes * rows);
-  for (let y = 0; y < rows; y++) {
-    const at = y * pixels.width * samples;
-    cut.set(pixels.data.subarray(at, at + rowBytes), y * rowBytes);
-  }
-  return cut;
+  return fitSegment(pixels, samples, segmentWidth, rows);
 }
 
 function assemble(

@@ -1,7 +1,7 @@
 import { MicroscopyError } from "../errors.ts";
 import type { PixelType } from "../pixels.ts";
 import type { Photometric } from "../types.ts";
-import { compressionName, isReadable } from "./compressions.ts";
+import { compressionName, isJpeg2000, isReadable, JPEG } from "./compressions.ts";
 import { findEntry, type Ifd, type TiffFile, tagNumbers } from "./ifd.ts";
 
 /** How the pixels of a page lie in its file. */
@@ -84,9 +84,10 @@ export async function readLayout(
   if (predictor !== 1 && predictor !== 2 && predictor !== 3)
     throw new MicroscopyError("unsupported", `${where}: predictor ${predictor} is not read here`);
   const photometricTag = await single(262, samples >= 3 ? 2 : 1);
-  if (photometricTag === 6 && compression !== 7) await refuseSubsampling(file, ifd, where, signal);
   const planar = await single(284, 1);
   const separate = planar === 2 && samples > 1;
+  if (photometricTag === 6 && compression !== JPEG && !(isJpeg2000(compression) && !separate))
+    await refuseSubsampling(file, ifd, where, signal);
 
   const tileWidth = await single(322, 0);
   const tileHeight = await single(323, 0);
@@ -225,7 +226,7 @@ async function refuseSubsampling(
   const [h, v] = (await tagNumbers(file, ifd, 530, signal)) ?? [2, 2];
   throw new MicroscopyError(
     "unsupported",
-    `${where}: YCbCr (subsampling ${h} × ${v}) is read only with JPEG compression; save the image as RGB`,
+    `${where}: YCbCr (subsampling ${h} × ${v}) is read only with JPEG and JPEG 2000 compression; save the image as RGB`,
   );
 }
 

@@ -257,7 +257,12 @@ async function decodeAll(
       for (const [i, { segment }] of batch.entries()) {
         signal?.throwIfAborted();
         const where = `${file.uri}, page at ${ifd.offset}, strip or tile ${segment.index}`;
-        const decoded = decodeSegment(layout, raws[i]!, segment.rows, tables, file.littleEndian, where);
+        const visible = {
+          width: Math.min(layout.segmentWidth, layout.width - segment.x),
+          height: Math.min(segment.rows, layout.height - segment.y),
+        };
+        const raw = raws[i]!;
+        const decoded = decodeSegment(layout, raw, segment.rows, visible, tables, file.littleEndian, where);
         // Awaited only where it must be: kernels share their memory with all other readers.
         const bytes = decoded instanceof Promise ? await decoded : decoded;
         place(layout, segment, layout.segmentWidth, bytes, region, out);
