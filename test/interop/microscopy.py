@@ -3,6 +3,7 @@
     microscopy.py read FILE...      planes of every series and level: shape, type, SHA-256 of the values
     microscopy.py zarr FOLDER...    the same of OME-Zarr, with metadata
     microscopy.py make FOLDER       writes OME-Zarr of versions 0.4 and 0.5, and TIFFs of every codec, and prints what is in them
+    microscopy.py jpeg2000 FOLDER   writes TIFFs of JPEG 2000, NAME.tif, and their values, NAME.raw; prints their names
     microscopy.py resize FOLDER     what OpenCV and the written rule make of the images in the folder
 """
 
@@ -127,6 +128,96 @@ def make(folder):
             path = f"{folder}/{name}-{kind}.tif"
             values = random.integers(0, 200, (3, 97, 131)).cumsum(axis=2) % 32749
             tifffile.imwrite(path, values.astype(kind), **options)
+    return made
+
+
+def jpeg2000(folder):
+    """tifffile's own, by type, samples, arrangement and loss; and segments that imagecodecs and Pillow encoded in other ways."""
+    import io
+
+    import imagecodecs
+    import PIL.Image
+
+    random = numpy.random.default_rng(20261128)
+    y, x = numpy.mgrid[0:97, 0:131]
+    made = []
+
+    def field(dtype, samples):
+        waves = [1000 * numpy.sin(x / 20 + k) + 800 * numpy.cos(y / 15) + random.normal(0, 30, x.shape) for k in range(samples)]
+        values = numpy.stack(waves, -1)
+        low, high = numpy.iinfo(dtype).min, numpy.iinfo(dtype).max
+        values = (values - values.min()) / (values.max() - values.min()) * (high - low) + low
+        return values.astype(dtype)[..., 0] if samples == 1 else values.astype(dtype)
+
+    def write(name, values, **options):
+        path = f"{folder}/{name}.tif"
+        tifffile.imwrite(path, values, **options)
+        made.append(name)
+        return path
+
+    def expect(name, values):
+        values.astype(values.dtype.newbyteorder("<")).tofile(f"{folder}/{name}.raw")
+
+    for dtype in ("u1", "u2", "i1", "i2"):
+        for samples in (1, 2, 3, 4):
+            for i, code in enumerate((34712, 33003, 33004, 33005)):
+                for loss in ("lossless", "lossy"):
+                    name = f"{loss}-{dtype}-{samples}-{code}"
+                    arranged = {"tile": (48, 64)} if i % 2 == 0 else {"rowsperstrip": 37}
+                    arguments = {"level": 60, "reversible": False} if loss == "lossy" else {"resolutions": 1 + i}
+                    planar = ("separate" if i == 3 else "contig") if samples > 1 else None
+                    colour = "rgb" if samples >= 3 else "minisblack"
+                    path = write(
+                        name,
+                        numpy.moveaxis(field(dtype, samples), -1, 0) if planar == "separate" else field(dtype, samples),
+                        compression=code,
+                        compressionargs=arguments,
+                        planarconfig=planar,
+                        photometric=colour,
+                        **arranged,
+                    )
+                    found = tifffile.imread(path)
+                    expect(name, numpy.moveaxis(found, 0, -1) if planar == "separate" else found)
+
+    def one_segment(name, stored, values, code=34712, **options):
+        colour = "rgb" if values.ndim == 3 else "minisblack"
+        tifffile.imwrite(
+            f"{folder}/{name}.tif",
+            iter([stored]),
+            shape=values.shape,
+            dtype=values.dtype,
+            compression=code,
+            rowsperstrip=values.shape[0],
+            photometric=colour,
+            **options,
+        )
+        made.append(name)
+        expect(name, values)
+
+    rgb, grey = field("u1", 3), field("u2", 1)
+    for name, values in (("boxes-rgb", rgb), ("boxes-grey", grey), ("boxes-signed", field("i1", 1))):
+        one_segment(name, imagecodecs.jpeg2k_encode(values, codecformat="JP2"), values)
+    # Components that are YCbCr: by the boxes, and by Aperio's code alone.
+    boxed = imagecodecs.jpeg2k_encode(rgb, codecformat="JP2", colorspace="SYCC", mct=False)
+    converted = imagecodecs.jpeg2k_decode(boxed)
+    assert not numpy.array_equal(converted, rgb)
+    one_segment("boxes-ycc", boxed, converted)
+    one_segment("aperio-ycc", imagecodecs.jpeg2k_encode(rgb, codecformat="J2K", mct=False), converted, 33003)
+    one_segment("aperio-rgb", imagecodecs.jpeg2k_encode(rgb, codecformat="J2K", mct=False), rgb, 33005)
+    deep = field("u2", 1) >> 4
+    stored = imagecodecs.jpeg2k_encode(deep, codecformat="J2K", bitspersample=12)
+    one_segment("twelve-bits", stored, deep)
+    for name, options in {
+        "tiles": {"tile_size": (32, 48)},
+        "layers": {"quality_mode": "rates", "quality_layers": [20, 5, 0], "progression": "RLCP"},
+        "precincts": {"precinct_size": (32, 32), "codeblock_size": (16, 16), "progression": "RPCL", "num_resolutions": 4},
+        "components": {"progression": "CPRL", "tile_size": (64, 64), "precinct_size": (64, 64)},
+        "positions": {"progression": "PCRL", "irreversible": True},
+    }.items():
+        for kind, values in (("rgb", rgb), ("grey", field("u1", 1))):
+            file = io.BytesIO()
+            PIL.Image.fromarray(values).save(file, "JPEG2000", no_jp2=True, **options)
+            one_segment(f"{name}-{kind}", file.getvalue(), imagecodecs.jpeg2k_decode(file.getvalue()))
     return made
 
 

@@ -48,13 +48,29 @@ export async function decodeJpeg2000Segment(
   const ycc = samples === 3 && !frame.transformed && (declared || frame.subsampled);
   if (ycc && frame.signed) throw new MicroscopyError("unsupported", `${where}: JPEG 2000 of signed YCbCr`);
   const unit = sampleBytes(pixelType);
-  const pixels = new Uint8Array(frame.width * frame.height * samples * unit);
+  const data = await decodeAll(frame, codestream, samples, unit, ycc, where);
+  return fitSegment({ ...frame, data }, samples * unit, segmentWidth, rows);
+}
+
+/** All samples side by side, in `unit` bytes each. */
+async function decodeAll(
+  frame: Codestream,
+  codestream: Uint8Array<ArrayBuffer>,
+  samples: number,
+  unit: number,
+  ycc: boolean,
+  where: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { width, height, bits, signed } = frame;
+  let pixels: Uint8Array<ArrayBuffer> | undefined;
   for (let first = 0; first < samples; first += AT_ONCE) {
-    const channels = channelsFrom(first, samples);
-    const decoded = await decode(frame, codestream, channels, ycc, where);
+    const decoded = await decode(frame, codestream, channelsFrom(first, samples), ycc, where);
+    const asStored = !signed && unit === (bits > 8 ? 2 : 1) && decoded.components === samples;
+    if (asStored) return decoded.data;
+    pixels ??= new Uint8Array(width * height * samples * unit);
     spread(frame, decoded, pixels, first, samples, unit);
   }
-  return fitSegment({ ...frame, data: pixels }, samples * unit, segmentWidth, rows);
+  return pixels!;
 }
 
 /** One component or three: of two, the second comes twice. */
@@ -111,10 +127,6 @@ function spread(
   const from = frame.bits > 8 ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
   const to = unit === 2 ? new Uint16Array(pixels.buffer) : pixels;
   const middle = frame.signed ? 2 ** (frame.bits - 1) : 0;
-  if (components === samples && middle === 0) {
-    to.set(from);
-    return;
-  }
   const count = Math.min(components, samples - first);
   for (let i = 0, at = first; i < from.length; i += components, at += samples)
     for (let k = 0; k < count; k++) to[at + k] = from[i + k]! - middle;
