@@ -1,15 +1,16 @@
 """The reference StarDist, without TensorFlow: its compiled non-maximum suppression, its rendering and its blocks.
 
-    segmentation.py instances FOLDER   request.json {rows, columns, rays, grid, width, height, prob, nms}, prob.f32, dist.f32 (cells first)
-                                       -> labels.i32; prints {candidates, points, probabilities, seconds}
-    segmentation.py normalize FOLDER   pixels.u16 -> percentile.f32 (CSBDeep's normalize, 1 to 99.8)
-    segmentation.py cover              [[size, block, overlap, context, grid], ...] on standard input -> blocks, or the error
-    segmentation.py responsible        as cover, with an interval per block and axis -> true, false, or "too large"
+Says "ready", then answers questions, a line of JSON each, [command, question]:
+
+    instances    a folder with request.json {rows, columns, rays, grid, width, height, prob, nms}, prob.f32, dist.f32 (cells first)
+                 -> labels.i32; {candidates, points, probabilities}
+    normalize    a folder with pixels.u16 -> percentile.f32 (CSBDeep's normalize, 1 to 99.8)
+    cover        [[size, block, overlap, context, grid], ...] -> the blocks of each, or null where there is an error
+    responsible  [[what cover takes, [[index, interval], ...]], ...] -> true, false, or "too large"
 """
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -29,18 +30,15 @@ def instances(folder):
     chosen = _ind_prob_thresh(prob, request["prob"], b=2)
     points = np.stack(np.where(chosen), axis=1) * np.array(request["grid"]).reshape(1, 2)
     inside = np.all(points < np.array([request["height"], request["width"]]), 1)
-    started = time.process_time()
     kept, scores, outlines, _ = non_maximum_suppression_sparse(
         dist[chosen][inside], prob[chosen][inside], points[inside], nms_thresh=request["nms"]
     )
-    seconds = time.process_time() - started
     labels = polygons_to_label(outlines, kept, prob=scores, shape=(request["height"], request["width"]))
     labels.astype(np.int32).tofile(folder / "labels.i32")
     return {
         "candidates": int(inside.sum()),
         "points": kept.ravel().tolist(),
         "probabilities": scores.tolist(),
-        "seconds": seconds,
     }
 
 
@@ -74,12 +72,17 @@ def answer(block, interval):
 
 
 def responsible(requests):
-    return [[answer(chain(*cover_)[index], interval) for index, interval in asked] for cover_, asked in requests]
+    chains = [(chain(*request), asked) for request, asked in requests]
+    return [[answer(blocks[index], interval) for index, interval in asked] for blocks, asked in chains]
 
 
-command = sys.argv[1]
-if command in ("cover", "responsible"):
-    result = {"cover": cover, "responsible": responsible}[command](json.load(sys.stdin))
-else:
-    result = {"instances": instances, "normalize": normalize}[command](Path(sys.argv[2]))
-print(json.dumps(result))
+commands = {
+    "instances": lambda folder: instances(Path(folder)),
+    "normalize": lambda folder: normalize(Path(folder)),
+    "cover": cover,
+    "responsible": responsible,
+}
+print("ready", flush=True)
+for line in sys.stdin:
+    name, question = json.loads(line)
+    print(json.dumps(commands[name](question)), flush=True)

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { promisify } from "node:util";
+import { createInterface } from "node:readline";
+import { after, type TestContext, test } from "node:test";
 import { uniform } from "@cytomesh/segmentation/testing";
 import { coverAxis, isResponsible } from "../../packages/segmentation/src/stardist/blocks.ts";
 import {
@@ -24,29 +24,41 @@ import {
 const python = process.env.CYTOMESH_PYTHON;
 const script = join(import.meta.dirname, "segmentation.py");
 
-let checked: Promise<string | undefined> | undefined;
+/** StarDist takes longer to import than to answer: one process answers all tests. */
+let reference: { ask(line: string): Promise<string> } | undefined;
 
 /** Why the tests cannot run here, if they cannot. */
-function missing(): Promise<string | undefined> {
-  if (!python) return Promise.resolve("CYTOMESH_PYTHON is not set");
-  checked ??= promisify(execFile)(python, ["-c", "import stardist.big"]).then(
-    () => undefined,
-    () => "CYTOMESH_PYTHON has no StarDist",
-  );
-  return checked;
+async function missing(): Promise<string | undefined> {
+  if (!python) return "CYTOMESH_PYTHON is not set";
+  started ??= start(python);
+  reference = await started;
+  return reference === undefined ? "CYTOMESH_PYTHON has no StarDist" : undefined;
 }
 
-async function runPython<T>(command: string, folder: string): Promise<T> {
-  const { stdout } = await promisify(execFile)(python!, [script, command, folder], { maxBuffer: 2 ** 28 });
-  return JSON.parse(stdout) as T;
+let started: Promise<typeof reference> | undefined;
+let stop = (): unknown => undefined;
+after(() => stop());
+
+async function start(interpreter: string): Promise<typeof reference> {
+  // Threads of its own would only wait for each other beside other tests.
+  const env = { ...process.env, OMP_NUM_THREADS: "1" };
+  const child = spawn(interpreter, [script], { env, stdio: ["pipe", "pipe", "inherit"] });
+  stop = () => child.kill();
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  if ((await lines.next()).value !== "ready") return undefined;
+  return {
+    async ask(line) {
+      child.stdin.write(`${line}\n`);
+      const answer = await lines.next();
+      assert.ok(!answer.done, "the reference ended, see above");
+      return answer.value;
+    },
+  };
 }
 
 async function askPython<T>(command: string, question: unknown): Promise<T> {
-  const child = spawn(python!, [script, command], { stdio: ["pipe", "pipe", "inherit"] });
-  child.stdin.end(JSON.stringify(question));
-  const chunks: Buffer[] = [];
-  for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
-  return JSON.parse(Buffer.concat(chunks).toString()) as T;
+  assert.ok(reference);
+  return JSON.parse(await reference.ask(JSON.stringify([command, question]))) as T;
 }
 
 async function workspace(t: TestContext): Promise<string> {
@@ -90,7 +102,7 @@ for (const [name, { nms, ...spec }] of Object.entries(predictions))
     await writeFile(join(folder, "request.json"), JSON.stringify(request));
     await writeFile(join(folder, "prob.f32"), bytesOf(prediction.probabilities));
     await writeFile(join(folder, "dist.f32"), bytesOf(cellsFirst(prediction)));
-    const reference = await runPython<{ candidates: number; points: number[]; probabilities: number[] }>(
+    const reference = await askPython<{ candidates: number; points: number[]; probabilities: number[] }>(
       "instances",
       folder,
     );
@@ -176,7 +188,7 @@ test("percentile normalisation is CSBDeep's", async (t) => {
   const random = uniform(13);
   const pixels = Uint16Array.from({ length: 70_001 }, () => Math.floor(random() ** 3 * 40_000));
   await writeFile(join(folder, "pixels.u16"), bytesOf(pixels));
-  await runPython("normalize", folder);
+  await askPython("normalize", folder);
   const expected = new Float32Array(new Uint8Array(await readFile(join(folder, "percentile.f32"))).buffer);
   const worst = normalizePixels(pixels, "percentile").reduce(
     (max, value, i) => Math.max(max, Math.abs(value - expected[i]!)),

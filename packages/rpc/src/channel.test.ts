@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, type ConnectError, type ServiceImpl } from "@connectrpc/connect";
@@ -145,6 +147,44 @@ test("calls to a process that is killed with -9 are answered by another one", as
   );
   assert.equal(answers.length, 200);
   assert.ok(answers.includes(1n), "both had been asked");
+});
+
+/** A gRPC server that dies after the head of every answer, as a killed one may; counts its calls. */
+async function dyingMidAnswer(t: TestContext) {
+  const server = createServer();
+  let calls = 0;
+  server.on("sessionError", () => undefined);
+  server.on("stream", (stream) => {
+    calls += 1;
+    stream.on("error", () => undefined);
+    stream.respond({ ":status": 200, "content-type": "application/grpc+proto" });
+    // The head is on its way before the connection is cut.
+    setTimeout(() => stream.session?.destroy(), 20);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  return { address: `127.0.0.1:${port}`, calls: () => calls };
+}
+
+test("a call whose answer was cut off is made again where the contract says that it does no harm", async (t) => {
+  const dying = await dyingMidAnswer(t);
+  const other = await host(
+    t,
+    extract(() => ({ cells: 2n })),
+  );
+  const client = channelTo(t, `ipv4:${dying.address},${other.address}`).client(ExtractService);
+  // Round robin: of as many calls as it takes, one meets the dying service.
+  for (let i = 0; i < 300 && dying.calls() === 0; i++) assert.equal((await client.countCells({})).cells, 2n);
+  assert.ok(dying.calls() > 0);
+
+  const alone = await dyingMidAnswer(t);
+  const unlucky = channelTo(t, alone.address, { maxAttempts: 3 }).client(ExtractService);
+  await assert.rejects(unlucky.countCells({}), { code: Code.Unavailable });
+  assert.equal(alone.calls(), 3);
+  await assert.rejects(unlucky.extractBins({}), { code: Code.Unavailable });
+  assert.equal(alone.calls(), 4, "what has effects is not made twice");
 });
 
 test("only UNAVAILABLE is tried again", async (t) => {

@@ -7,6 +7,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import {
   type CallOptions,
   type Client,
@@ -19,6 +20,7 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import {
+  type ClientUnaryCall,
   credentials,
   type CallOptions as GrpcCallOptions,
   Client as GrpcClient,
@@ -53,7 +55,7 @@ export interface ChannelOptions {
 
 /**
  * Open a channel to `host:port`, `dns:///name:port` or `ipv4:a,b`. Calls are spread over all addresses (round robin), unavailable
- * services are tried again with back-off, and calls made while serving a call inherit its deadline, cancellation and request id.
+ * services are tried again with back-off (once an answer has begun only calls without side effects are), and calls made while serving a call inherit its deadline, cancellation and request id.
  */
 export function openChannel(target: string, options: ChannelOptions = {}): Channel {
   const attempts = Math.min(5, Math.max(1, options.maxAttempts ?? 5));
@@ -88,7 +90,12 @@ export function openChannel(target: string, options: ChannelOptions = {}): Chann
     "grpc.max_reconnect_backoff_ms": 5_000,
     "grpc.use_local_subchannel_pool": 1,
   });
-  const transport = grpcTransport(grpc, options.timeoutMs ?? defaultUnaryTimeoutMs, options.headers ?? {});
+  const transport = grpcTransport(
+    grpc,
+    options.timeoutMs ?? defaultUnaryTimeoutMs,
+    options.headers ?? {},
+    attempts,
+  );
   return {
     target,
     transport,
@@ -132,6 +139,7 @@ function grpcTransport(
   grpc: GrpcClient,
   defaultTimeoutMs: number,
   fixedHeaders: Readonly<Record<string, string>>,
+  attempts: number,
 ): Transport {
   const withFixed = (header: HeaderInput | undefined): Headers => {
     const headers = new Headers(header);
@@ -155,36 +163,44 @@ function grpcTransport(
         timeoutMs ?? defaultTimeoutMs,
         withFixed(header),
       );
-      return call.span.run(
-        () =>
-          new Promise<UnaryResponse<I, O>>((resolve, reject) => {
-            const responseHeader = new Headers();
-            const started = grpc.makeUnaryRequest(
-              definition.path,
-              definition.requestSerialize,
-              definition.responseDeserialize,
-              create(method.input, input),
-              call.metadata,
-              call.options,
-              (error, message) => {
-                call.release();
-                const failure = error === null ? undefined : call.explain(error);
-                call.span.end(failure?.code ?? 0);
-                if (failure !== undefined) return reject(failure);
-                resolve({
-                  stream: false,
-                  service: method.parent,
-                  method,
-                  header: responseHeader,
-                  trailer: new Headers(),
-                  message: message as MessageShape<O>,
-                });
-              },
-            );
-            started.on("metadata", (metadata: Metadata) => copyInto(responseHeader, metadata));
-            call.onAbort(() => started.cancel());
-          }),
-      );
+      let started: ClientUnaryCall | undefined;
+      call.onAbort(() => started?.cancel());
+      const once = (left: number): Promise<UnaryResponse<I, O>> =>
+        new Promise((resolve, reject) => {
+          let begun = false;
+          const responseHeader = new Headers();
+          started = grpc.makeUnaryRequest(
+            definition.path,
+            definition.requestSerialize,
+            definition.responseDeserialize,
+            create(method.input, input),
+            call.metadata,
+            call.options,
+            (error, message) => {
+              const failure = error === null ? undefined : call.explain(error);
+              // A service that dies between the head of its answer and the answer: gRPC's own retries end with the head.
+              const lost = begun && failure?.code === Code.Unavailable && isRepeatable(method);
+              if (lost && left > 1 && !call.aborted()) return resolve(once(left - 1));
+              call.release();
+              call.span.end(failure?.code ?? 0);
+              if (failure !== undefined) return reject(failure);
+              resolve({
+                stream: false,
+                service: method.parent,
+                method,
+                header: responseHeader,
+                trailer: new Headers(),
+                message: message as MessageShape<O>,
+              });
+            },
+          );
+          started.on("metadata", (metadata: Metadata) => {
+            begun = true;
+            copyInto(responseHeader, metadata);
+          });
+          if (call.aborted()) started.cancel();
+        });
+      return call.span.run(() => once(attempts));
     },
 
     async stream<I extends DescMessage, O extends DescMessage>(
@@ -261,6 +277,11 @@ function grpcTransport(
   };
 }
 
+/** Does the contract say that a second execution does no harm? */
+function isRepeatable(method: DescMethodUnary): boolean {
+  return method.idempotency === Idempotency.NO_SIDE_EFFECTS || method.idempotency === Idempotency.IDEMPOTENT;
+}
+
 function copyInto(headers: Headers, metadata: Metadata): void {
   for (const [key, value] of Object.entries(metadata.getMap()))
     if (typeof value === "string") headers.set(key, value);
@@ -298,6 +319,7 @@ function prepare(
         listeners.push(() => one.removeEventListener("abort", cancel));
       }
     },
+    aborted: () => signals.some((one) => one.aborted),
     release: () => {
       for (const remove of listeners) remove();
     },

@@ -33,12 +33,17 @@ export function generatedPrediction(spec: PredictionSpec): Prediction {
   const probabilities = new Float32Array(cells);
   const distances = new Float32Array(rays * cells);
   const seen = new Set<number>();
+  const angles = Array.from({ length: rays }, (_, k) => (2 * Math.PI * k) / rays);
+  const [sines, cosines] = [angles.map(Math.sin), angles.map(Math.cos)];
   for (let cell = 0; cell < cells; cell++) {
     const y = Math.floor(cell / rows) * grid;
     const x = (cell % rows) * grid;
     let best = Number.POSITIVE_INFINITY;
     let nearest = nuclei[0] as (typeof nuclei)[number];
     for (const nucleus of nuclei) {
+      // Most are far away: a square, with room for rounding, says so sooner than a root.
+      const reach = best * nucleus.radius;
+      if ((nucleus.y - y) ** 2 + (nucleus.x - x) ** 2 > reach * reach * 1.000001) continue;
       const d = Math.hypot(nucleus.y - y, nucleus.x - x) / nucleus.radius;
       if (d < best) {
         best = d;
@@ -53,8 +58,7 @@ export function generatedPrediction(spec: PredictionSpec): Prediction {
     const oy = y - nearest.y;
     const ox = x - nearest.x;
     for (let k = 0; k < rays; k++) {
-      const angle = (2 * Math.PI * k) / rays;
-      const b = oy * Math.sin(angle) + ox * Math.cos(angle);
+      const b = oy * (sines[k] as number) + ox * (cosines[k] as number);
       const inside = b * b - oy * oy - ox * ox + nearest.radius ** 2;
       const distance = inside > 0 ? Math.max(0, Math.sqrt(inside) - b) : 0;
       distances[k * cells + cell] = distance * (1 + noise * (random() - 0.5));
