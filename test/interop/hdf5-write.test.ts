@@ -24,6 +24,10 @@ function writeNames(out: H5Writer): void {
   out.attribute("/frame", "flag", true);
   for (let i = 0; i < 300; i++) out.attribute("/many", `a${i}`, i);
   for (let i = 0; i < 200; i++) out.softLink(`/soft/${i}`, `/links/${i}`);
+  out.group("/twins");
+  out.dataset("/twins/first", { type: int32, shape: [2] }, Int32Array.of(4, 5));
+  out.hardLink("/twins/second", "/twins/first");
+  out.hardLink("/links-too", "/links");
 }
 
 function writeNumbers(out: H5Writer): void {

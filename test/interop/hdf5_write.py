@@ -17,6 +17,8 @@ def check(path):
         assert file["frame"].attrs["encoding-type"] == "dataframe" and file["frame"].attrs["flag"] == np.True_
         assert all(file["many"].attrs[f"a{i}"] == i for i in range(300))
         assert file["soft/77"][()] == 77
+        assert file["twins/first"] == file["twins/second"] and h5py.h5o.get_info(file["twins/first"].id).rc == 2
+        assert h5py.h5o.get_info(file["links-too"].id).rc == 2 and h5py.h5o.get_info(file["frame"].id).rc == 1
 
         expected = np.arange(500_000) % 7 + 1
         for name, compression in {"gzip": "gzip", "lzf": "lzf", "gzip6": "gzip", "plain": None}.items():
@@ -61,10 +63,15 @@ def change(path):
         file["frame"].attrs["extra"] = "x" * 5_000
         file["many"].attrs["extra"] = 1
         file["plain"].attrs["extra"] = 1
+        # What is left of two links still leads somewhere.
+        del file["twins/first"]
+        del file["links-too"]
+        file["twins/filler"] = np.arange(1_000)
     with h5py.File(path) as file:
         assert (file["images"][100, 2] == 7).all() and (file["images"][100, 1] == 0).all() and file["images"][99, 2, 0, 0] == 29
         assert file["numbers/gzip"][-1] == 5 and len(file["links"]) == 20_002 and file["links/extra"][()] == 3
         assert len(file["frame"].attrs["extra"]) == 5_000 and file["frame"].attrs["column-order"][5] == "gene 5"
+        assert list(file["twins/second"][:]) == [4, 5]
         assert len(file["many"].attrs) == 301 and file["plain"].attrs["extra"] == 1
 
 

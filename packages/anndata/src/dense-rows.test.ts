@@ -73,20 +73,22 @@ test("numbers of every size, either store, few rows and no columns", async () =>
 });
 
 test("zarr is read in parallel as well", async () => {
-  const x = { shape: [nRows, nCols] as [number, number], batches: batches() };
+  // One batch for threads, and a rest that is too small for them.
+  const rows = 4_500;
+  const x = { shape: [rows, nCols] as [number, number], batches: batches(rows) };
   await writeAnnData(
     folder.path("dense.zarr"),
-    { x, obs: frame("c", nRows), var: frame("g", nCols) },
+    { x, obs: frame("c", rows), var: frame("g", nCols) },
     { xFormat: "dense" },
   );
   const file = await opened(folder.path("dense.zarr"));
-  const expected = file.x!.rows(0, nRows);
+  const expected = file.x!.rows(0, rows);
   for (const threads of [1, 2]) assert.ok(same(await file.x!.toCsr({ threads }), expected));
 });
 
-function* batches(): Generator<CsrRows> {
-  const step = 1_000;
-  for (let start = 0; start < nRows; start += step) {
+function* batches(rows: number): Generator<CsrRows> {
+  const step = 500;
+  for (let start = 0; start < rows; start += step) {
     yield dropZeros(values.subarray(start * nCols, (start + step) * nCols), "float32", step, nCols);
   }
 }

@@ -15,6 +15,8 @@ export class FileSpace {
   /** Bytes of the buffer that wait; they end at #end. */
   #waiting = 0;
   #end = superblockBytes;
+  /** The heap collection that short strings are added to, see string-heap.ts. */
+  openCollection: { address: number; used: number; objects: number } | undefined;
   /** Called before something gets its place, so that what was given away to be made ready gets its own first. */
   settle: () => void = () => {};
 
@@ -54,6 +56,17 @@ export class FileSpace {
     }
     this.#end += padded;
     return address;
+  }
+
+  /** Replaces what has its place already. */
+  overwrite(address: number, bytes: Uint8Array): void {
+    const waitingFrom = this.#end - this.#waiting;
+    if (address >= waitingFrom) this.#buffer.set(bytes, address - waitingFrom);
+    else {
+      // Part of it may still wait.
+      this.#flush();
+      this.#write(bytes, address);
+    }
   }
 
   #flush(): void {

@@ -16,6 +16,7 @@ export const messageTypes = {
   filters: 0x0b,
   attribute: 0x0c,
   attributeInfo: 0x15,
+  referenceCount: 0x16,
 } as const;
 
 /** What a message of an object header holds. */
@@ -69,6 +70,11 @@ export function attributeMessage(
     type: messageTypes.attribute,
     body: out.raw(nameBytes).raw(typeBytes).raw(space).raw(data).bytes(),
   };
+}
+
+/** How many links lead to an object; without it, one. HDF5 frees the object when so many were removed. */
+export function referenceCountMessage(links: number): Message {
+  return { type: messageTypes.referenceCount, body: new ByteWriter().u8(0).u32(links).bytes() };
 }
 
 export type LinkTarget = { address: number } | { soft: string } | { file: string; target: string };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -214,4 +214,39 @@ test("what a chunk or a name cannot be is refused", () => {
   out.attribute("/", "twice", 1);
   refused(() => out.attribute("/", "twice", 2));
   out.abort();
+});
+
+test("short strings share heap collections, also across data that is written in between", async () => {
+  const text = (i: number) => "ä".repeat(i % 40) + i;
+  const noise = Uint32Array.from({ length: 400_000 }, (_, i) => Math.imul(i, 2_654_435_761) >>> 0);
+  write((out) => {
+    for (let i = 0; i < 300; i++) {
+      out.group(`/g${i}`);
+      out.attribute(`/g${i}`, "text", text(i));
+      out.attribute(`/g${i}`, "list", { type: strings, shape: [3], values: ["", text(i + 1), "b"] });
+      // More than what waits to be written: the open collection is on disk by then.
+      if (i % 100 === 50) {
+        out.dataset(
+          `/d${i}`,
+          { type: { kind: "int", size: 4, signed: false }, shape: [noise.length] },
+          noise,
+        );
+      }
+    }
+    out.attribute("/g0", "nothing", "");
+  });
+  for (const engine of engines) {
+    const file = await openH5(path, { engine });
+    for (let i = 0; i < 300; i++) {
+      assert.deepEqual(file.attribute(`/g${i}`, "text")?.values, [text(i)]);
+      assert.deepEqual(file.attribute(`/g${i}`, "list")?.values, ["", text(i + 1), "b"]);
+    }
+    assert.deepEqual(file.attribute("/g0", "nothing")?.values, [""]);
+    assert.deepEqual(file.read(file.dataset("/d50")), noise);
+    file.close();
+  }
+  const bytes = readFileSync(path);
+  let collections = 0;
+  for (let at = bytes.indexOf("GCOL"); at >= 0; at = bytes.indexOf("GCOL", at + 1)) collections++;
+  assert.ok(collections < 20, `${collections} collections for 900 strings`);
 });

@@ -5,7 +5,14 @@ import { ChunkedWriter, type Sink, writeDataset } from "./dataset-writer.ts";
 import { attributeMessages, groupMessages, type Named } from "./dense.ts";
 import { encodeValues } from "./encode-values.ts";
 import { FileSpace } from "./file-space.ts";
-import { attributeMessage, type LinkTarget, linkMessage, type Message, objectHeader } from "./messages.ts";
+import {
+  attributeMessage,
+  type LinkTarget,
+  linkMessage,
+  type Message,
+  objectHeader,
+  referenceCountMessage,
+} from "./messages.ts";
 
 /** Kept in memory until finish(): headers can only be written once everything below them has an address. */
 interface Node {
@@ -14,6 +21,8 @@ interface Node {
   /** Present in groups. */
   children?: Map<string, Node | LinkTarget>;
   pending?: ChunkedWriter;
+  /** Hard links that lead here besides the first. */
+  moreLinks: number;
   address?: number;
 }
 
@@ -47,7 +56,7 @@ export function createH5(path: string, { threads = 1 }: WriterOptions = {}): H5W
   const encoder = new ChunkEncoder(threads);
   space.settle = () => encoder.settle();
   const sink: Sink = { space, encoder };
-  const root: Node = { messages: [], attributes: [], children: new Map() };
+  const root: Node = { ...emptyNode(), children: new Map() };
   let open = true;
 
   function find(where: string): Node {
@@ -76,7 +85,7 @@ export function createH5(path: string, { threads = 1 }: WriterOptions = {}): H5W
   }
 
   return {
-    group: (where) => add(where, { messages: [], attributes: [], children: new Map() }),
+    group: (where) => add(where, { ...emptyNode(), children: new Map() }),
     attribute: (where, name, value) => {
       const { type, shape, values } = normalise(value);
       const count = shape === undefined ? 0 : shape.reduce((product, dim) => product * dim, 1);
@@ -88,13 +97,13 @@ export function createH5(path: string, { threads = 1 }: WriterOptions = {}): H5W
       attributes.push({ name, message: attributeMessage(name, type, shape, bytes, where) });
     },
     dataset: (where, input, values) => {
-      const node: Node = { messages: [], attributes: [] };
+      const node = emptyNode();
       add(where, node);
       node.messages = writeDataset(sink, input, values, where);
     },
     appendable: (where, input): AppendableDataset => {
       const pending = new ChunkedWriter(sink, input, where);
-      add(where, { messages: [], attributes: [], pending });
+      add(where, { ...emptyNode(), pending });
       return pending;
     },
     softLink: (where, target) => add(where, { soft: target }),
@@ -104,7 +113,9 @@ export function createH5(path: string, { threads = 1 }: WriterOptions = {}): H5W
       if (target.every((name, i) => names(where)[i] === name)) {
         throw new Hdf5Error("invalid-argument", `${path}: ${where} would contain itself`);
       }
-      add(where, find(existing));
+      const node = find(existing);
+      add(where, node);
+      node.moreLinks++;
     },
     finish: () => {
       if (!open) throw new Hdf5Error("closed", `${path} is finished`);
@@ -123,6 +134,10 @@ export function createH5(path: string, { threads = 1 }: WriterOptions = {}): H5W
   };
 }
 
+function emptyNode(): Node {
+  return { messages: [], attributes: [], moreLinks: 0 };
+}
+
 function writeNode(space: FileSpace, node: Node): number {
   if (node.address !== undefined) return node.address;
   if (node.pending !== undefined) node.messages = node.pending.finish();
@@ -134,7 +149,8 @@ function writeNode(space: FileSpace, node: Node): number {
     node.messages = groupMessages(space, links);
   }
   const attributes = attributeMessages(space, node.attributes);
-  node.address = space.append(objectHeader([...node.messages, ...attributes]));
+  const links = node.moreLinks === 0 ? [] : [referenceCountMessage(node.moreLinks + 1)];
+  node.address = space.append(objectHeader([...node.messages, ...links, ...attributes]));
   return node.address;
 }
 
