@@ -1,5 +1,6 @@
 // zlib streams (RFC 1950, 1951). A 64-bit bit buffer, two-level tables, up to three literals in one entry of the first level, copies by
-// vectors. Bounds are looked at once per symbol run: both buffers have slack for what one round can do at most.
+// vectors. The entry of the next symbol is looked up before the bytes of this one are copied. Bounds are looked at once per symbol run: both
+// buffers have slack for what one round can do at most.
 
 import { adler32 } from "./_checksum";
 import { copyBack, preparePatterns } from "./_copy";
@@ -10,7 +11,7 @@ const distanceBits: u32 = 9;
 const literalRoom: u32 = 2400;
 const distanceRoom: u32 = 640;
 const literals: usize = memory.data(4 * 2400, 16);
-const distances: usize = memory.data(4 * 640, 16);
+const distances: usize = memory.data(8 * 640, 16);
 /** The code of the code lengths: one level of 7 bits. */
 const lengthCodes: usize = memory.data(4 * 128, 16);
 const lens: usize = memory.data(336, 16);
@@ -19,15 +20,17 @@ const counts: usize = memory.data(4 * 16, 16);
 const starts: usize = memory.data(4 * 17, 16);
 
 // Entries. Bits 0–4: bits to drop, extra bits included. Bits 6–7: literals alone (one to three), which are bits 8–31. Otherwise bit 5
-// says that it is neither a length nor a distance but what bits 8–9 say: no such code, the end of the block, or a second level (bits
-// 10–13 its bits, 16–31 its place). Distances: bits 8–11 bits of the code alone, 16–31 base. Lengths: bits 25–28 bits without the extra
-// ones, 16–24 base; and if bit 29 is set, a literal comes first, bits 8–15.
+// says that more is to be done, and bits 8–9 what: no such code, the end of the block, a second level (bits 10–13 its bits, 16–31 its
+// place), or a length whose extra bits are not among those looked up. Lengths: bits 16–24, and if bit 29 is set, a literal comes first,
+// bits 8–15; with extra bits still to be read, bits 16–24 are the base and 25–28 the bits without the extra ones. Distances have 64
+// bits: 8–11 bits of the code alone, 16–31 mask of the extra bits, 32–63 base.
 const isLiteral: u32 = 0xc0;
 const isOther: u32 = 0x20;
 const isWhich: u32 = 0x300;
-const noCode: u32 = 0x20;
-const endOfBlock: u32 = 0x120;
-const secondLevel: u32 = 0x220;
+const noCode: u32 = 0;
+const endOfBlock: u32 = 0x100;
+const secondLevel: u32 = 0x200;
+const longLength: u32 = 0x300;
 
 const kindLiteral: u32 = 0;
 const kindDistance: u32 = 1;
@@ -135,16 +138,32 @@ function stored(inEnd: usize, outEnd: usize): i32 {
   return 0;
 }
 
+/** Whole bytes that fit above the `have` bits of a buffer. */
+// @ts-ignore: decorator
+@inline
+function taken(have: u32): usize {
+  return 7 - ((have >> 3) & 7);
+}
+
+// @ts-ignore: decorator
+@inline
+function look(buffer: u64): u32 {
+  return load<u32>(literals + ((<u32>buffer & ((1 << literalBits) - 1)) << 2));
+}
+
 function compressed(inEnd: usize, begin: usize, outEnd: usize): i32 {
   let at = next;
   let buffer = bits;
   // Only the low six bits count: whole entries are subtracted.
-  let have = held;
+  let have = <u32>held;
   let out = written;
-  const mask: u64 = (1 << literalBits) - 1;
-  const distanceMask: u64 = (1 << distanceBits) - 1;
-  const limit = inEnd + 8;
+  const distanceMask: u32 = (1 << distanceBits) - 1;
+  const limit = inEnd + 16;
   let failed: i32 = 0;
+  buffer |= load<u64>(at) << have;
+  at += taken(have);
+  have |= 56;
+  let entry = look(buffer);
   for (;;) {
     if (out > outEnd) {
       failed = -7;
@@ -154,84 +173,83 @@ function compressed(inEnd: usize, begin: usize, outEnd: usize): i32 {
       failed = -2;
       break;
     }
-    buffer |= load<u64>(at) << have;
-    at += 7 - (<usize>(have >> 3) & 7);
-    have |= 56;
-    let entry: u64 = load<u32>(literals + (<usize>(buffer & mask) << 2));
     if (entry & isLiteral) {
-      store<u32>(out, <u32>(entry >> 8));
-      out += (<usize>entry >> 6) & 3;
+      store<u32>(out, entry >> 8);
+      out += (entry >> 6) & 3;
       buffer >>= entry & 31;
-      have -= entry & 31;
-      entry = load<u32>(literals + (<usize>(buffer & mask) << 2));
+      have -= entry;
+      entry = look(buffer);
       if (entry & isLiteral) {
-        store<u32>(out, <u32>(entry >> 8));
-        out += (<usize>entry >> 6) & 3;
+        store<u32>(out, entry >> 8);
+        out += (entry >> 6) & 3;
         buffer >>= entry & 31;
-        have -= entry & 31;
-        entry = load<u32>(literals + (<usize>(buffer & mask) << 2));
-        if (entry & isLiteral) {
-          store<u32>(out, <u32>(entry >> 8));
-          out += (<usize>entry >> 6) & 3;
-          buffer >>= entry & 31;
-          have -= entry & 31;
-          continue;
-        }
+        have -= entry;
+        buffer |= load<u64>(at) << have;
+        at += taken(have);
+        have |= 56;
+        entry = look(buffer);
+        continue;
       }
-      buffer |= load<u64>(at) << have;
-      at += 7 - (<usize>(have >> 3) & 7);
-      have |= 56;
     }
+    let size: usize;
     if (entry & isOther) {
-      if ((entry & isWhich) == (secondLevel & isWhich)) {
-        buffer >>= literalBits;
+      if ((entry & isWhich) == secondLevel) {
         have -= literalBits;
-        entry = load<u32>(
-          literals + ((<u32>(entry >> 16) + (<u32>buffer & ((1 << (<u32>(entry >> 10) & 15)) - 1))) << 2),
-        );
+        buffer >>= literalBits;
+        entry = load<u32>(literals + (((entry >> 16) + (<u32>buffer & ((1 << ((entry >> 10) & 15)) - 1))) << 2));
         if (entry & isLiteral) {
-          store<u8>(out, <u8>(entry >> 8));
+          store<u8>(out, entry >> 8);
           out++;
           buffer >>= entry & 31;
-          have -= entry & 31;
+          have -= entry;
+          buffer |= load<u64>(at) << have;
+          at += taken(have);
+          have |= 56;
+          entry = look(buffer);
           continue;
         }
       }
-      if (entry & isOther) {
-        if ((entry & isWhich) == (endOfBlock & isWhich)) {
+      if (entry & isOther && (entry & isWhich) != longLength) {
+        if ((entry & isWhich) == endOfBlock) {
           buffer >>= entry & 31;
           have -= entry & 31;
         } else failed = -5;
         break;
       }
+      size = ((entry >> 16) & 511) + ((<u32>buffer & ((1 << (entry & 31)) - 1)) >> ((entry >> 25) & 15));
+      buffer >>= entry & 31;
+      have -= entry & 31;
+      buffer |= load<u64>(at) << have;
+      at += taken(have);
+      have |= 56;
+    } else {
+      store<u8>(out, entry >> 8);
+      out += entry >> 29;
+      size = (entry >> 16) & 511;
+      buffer >>= entry & 31;
+      have -= entry;
     }
-    let saved = <u32>buffer;
-    buffer >>= entry & 31;
-    have -= entry & 31;
-    store<u8>(out, <u8>(entry >> 8));
-    out += <usize>(entry >> 29);
-    const size: usize = (<u32>(entry >> 16) & 511) + ((saved & ((1 << <u32>(entry & 31)) - 1)) >> (<u32>(entry >> 25) & 15));
-
-    entry = load<u32>(distances + (<usize>(buffer & distanceMask) << 2));
-    if (entry & isOther) {
-      if ((entry & isWhich) != (secondLevel & isWhich)) {
+    let way = load<u64>(distances + ((<u32>buffer & distanceMask) << 3));
+    if (way & isOther) {
+      if ((way & isWhich) != secondLevel) {
         failed = -5;
         break;
       }
       buffer >>= distanceBits;
       have -= distanceBits;
-      entry = load<u32>(
-        distances + ((<u32>(entry >> 16) + (<u32>buffer & ((1 << (<u32>(entry >> 10) & 15)) - 1))) << 2),
-      );
-      if (entry & isOther) {
+      way = load<u64>(distances + ((<u32>(way >> 16) + (<u32>buffer & ((1 << (<u32>(way >> 10) & 15)) - 1))) << 3));
+      if (way & isOther) {
         failed = -5;
         break;
       }
     }
-    saved = <u32>buffer;
-    buffer >>= entry & 31;
-    have -= entry & 31;
-    const distance: usize = <u32>(entry >> 16) + ((saved & ((1 << <u32>(entry & 31)) - 1)) >> (<u32>(entry >> 8) & 15));
+    const distance: usize = <u32>(way >> 32) + (<u32>(buffer >> (<u32>way >> 8 & 15)) & (<u32>way >> 16));
+    buffer >>= <u32>way & 31;
+    have -= <u32>way;
+    buffer |= load<u64>(at) << have;
+    at += taken(have);
+    have |= 56;
+    entry = look(buffer);
     if (distance > out - begin) {
       failed = -6;
       break;
@@ -279,7 +297,7 @@ function dynamicTables(inEnd: usize): i32 {
     if (next > inEnd + 8) return -2;
     refill();
     const entry = load<u32>(lengthCodes + (<usize>(bits & 127) << 2));
-    if (entry == noCode) return -5;
+    if (entry == (isOther | noCode)) return -5;
     drop(entry & 31);
     const symbol = entry >> 16;
     if (symbol < 16) {
@@ -313,18 +331,25 @@ function dynamicTables(inEnd: usize): i32 {
 }
 
 /** A symbol's entry for a code (or the part of it that the second level sees) of `length` bits. */
-function entryOf(symbol: u32, kind: u32, length: u32): u32 {
+function entryOf(symbol: u32, kind: u32, length: u32): u64 {
   if (kind == kindPlain) return (symbol << 16) | length;
   if (kind == kindDistance) {
-    if (symbol >= 30) return noCode;
+    if (symbol >= 30) return isOther | noCode;
     const extra: u32 = load<u8>(distanceExtra + symbol);
-    return (<u32>load<u16>(distanceBase + symbol * 2) << 16) | (length << 8) | (length + extra);
+    return (<u64>load<u16>(distanceBase + symbol * 2) << 32) | (<u64>((1 << extra) - 1) << 16) | (length << 8) | (length + extra);
   }
   if (symbol < 256) return (symbol << 8) | 0x40 | length;
-  if (symbol == 256) return endOfBlock | length;
-  if (symbol > 285) return noCode;
+  if (symbol == 256) return isOther | endOfBlock | length;
+  if (symbol > 285) return isOther | noCode;
   const k = symbol - 257;
   return (<u32>load<u16>(lengthBase + k * 2) << 16) | (length << 25) | (length + load<u8>(lengthExtra + k));
+}
+
+// @ts-ignore: decorator
+@inline
+function put(table: usize, i: u32, entry: u64, kind: u32): void {
+  if (kind == kindDistance) store<u64>(table + (i << 3), entry);
+  else store<u32>(table + (i << 2), <u32>entry);
 }
 
 function reverse(code: u32, length: u32): u32 {
@@ -359,7 +384,7 @@ function build(from: usize, symbols: u32, table: usize, tableBits: u32, room: u3
   }
   if (left > 0) {
     if (kind == kindPlain || longest > 1) return -4;
-    for (let i: u32 = 0; i < 1 << tableBits; i++) store<u32>(table + i * 4, noCode);
+    for (let i: u32 = 0; i < 1 << tableBits; i++) put(table, i, isOther | noCode, kind);
     if (longest == 0) return 0;
   }
   for (let i: u32 = 0; i < symbols; i++) {
@@ -384,8 +409,8 @@ function build(from: usize, symbols: u32, table: usize, tableBits: u32, room: u3
       const symbol: u32 = load<u16>(sorted + index * 2);
       const reversed = reverse(code, length);
       if (length <= tableBits) {
-        const entry = entryOf(symbol, kind, length);
-        for (let i = reversed; i < 1 << tableBits; i += 1 << length) store<u32>(table + i * 4, entry);
+        const entry: u64 = entryOf(symbol, kind, length);
+        for (let i = reversed; i < 1 << tableBits; i += 1 << length) put(table, i, entry, kind);
         continue;
       }
       const low = reversed & ((1 << tableBits) - 1);
@@ -400,29 +425,32 @@ function build(from: usize, symbols: u32, table: usize, tableBits: u32, room: u3
         level = free;
         free += 1 << levelBits;
         if (free > room) return -4;
-        store<u32>(table + low * 4, secondLevel | (levelBits << 10) | (level << 16));
+        put(table, low, isOther | secondLevel | (levelBits << 10) | (level << 16), kind);
       }
-      const entry = entryOf(symbol, kind, length - tableBits);
+      const entry: u64 = entryOf(symbol, kind, length - tableBits);
       const step: u32 = 1 << (length - tableBits);
-      for (let i = reversed >> tableBits; i < 1 << levelBits; i += step) store<u32>(table + (level + i) * 4, entry);
+      for (let i = reversed >> tableBits; i < 1 << levelBits; i += step) put(table, level + i, entry, kind);
     }
   }
   return 0;
 }
 
-/** Entries of one literal take in the literals that follow, or the length, as far as their bits are among those looked up. */
+/** Entries take in what follows, as far as its bits are among those looked up: one literal others or a length, a length its extra bits. */
 function packLiterals(): void {
   for (let i: i32 = (1 << literalBits) - 1; i >= 0; i--) {
     // Going down, entries at smaller places still hold one symbol each.
     let entry = load<u32>(literals + (i << 2));
-    if (!(entry & isLiteral)) continue;
+    if (!(entry & isLiteral)) {
+      if (!(entry & isOther)) store<u32>(literals + (i << 2), withExtra(entry, i, 0));
+      continue;
+    }
     let used = entry & 31;
     const second = load<u32>(literals + ((i >> used) << 2));
     if (!(second & isLiteral)) {
-      const both = used + ((second >> 25) & 15);
-      if (second & isOther || both > literalBits) continue;
-      const length = (1 << 29) | (both << 25) | (second & 0x1ff0000) | (used + (second & 31));
-      store<u32>(literals + (i << 2), length | (entry & 0xff00));
+      if (second & isOther) continue;
+      const both = withExtra(second, i >> used, used);
+      if (both & isOther) continue;
+      store<u32>(literals + (i << 2), (both + used) | (entry & 0xff00) | (1 << 29));
       continue;
     }
     if (used + (second & 31) > literalBits) continue;
@@ -435,4 +463,13 @@ function packLiterals(): void {
     }
     store<u32>(literals + (i << 2), entry | used);
   }
+}
+
+/** The entry of a length whose code is the lowest bits of `code`, with its extra bits if `used` more bits leave room to look at them. */
+// @ts-ignore: decorator
+@inline
+function withExtra(entry: u32, code: u32, used: u32): u32 {
+  const all = entry & 31;
+  if (used + all > literalBits) return entry | isOther | longLength;
+  return ((entry & 0x1ff0000) + (((code & ((1 << all) - 1)) >> ((entry >> 25) & 15)) << 16)) | all;
 }
