@@ -4,6 +4,7 @@ import type { CheckedIngestOptions } from "./ingest-options.ts";
 import { type ColumnBuffer, columnBuffer, type ScalarField } from "./parquet/column-buffer.ts";
 import { createParquetFile, type ListField, type ParquetFileWriter } from "./parquet/file-writer.ts";
 import type { Compression } from "./parquet/format.ts";
+import { type ByteSink, byteSink, putBytes } from "./parquet/levels.ts";
 import { type EncodedPages, listCompression } from "./parquet/matrix-pages.ts";
 import { scalarType } from "./store-columns.ts";
 import type { FileEntry, StoredField } from "./types.ts";
@@ -22,16 +23,17 @@ export const OBS_FILE = "obs.parquet";
 /** Pushes the obs values of cells `from`..`to` of a batch into buffers of all scalar columns. */
 export type ScalarPusher = (buffers: readonly ColumnBuffer[], from: number, to: number) => void;
 
+/** Pages of a list column that wait for their row group to end. */
 interface OpenPages {
-  bytes: Uint8Array;
-  countsAt: number;
-  firstRow: number;
+  readonly sink: ByteSink;
+  pages: { length: number; firstRow: number }[];
+  plainBytes: number;
 }
 
 /** The cells files and obs.parquet of an ingest in the making. */
 export interface IngestFiles {
   readonly cells: number;
-  /** Adds one encoded page, and its cells' obs from row `from` of their batch on. */
+  /** Adds one encoded page, whose bytes are copied, and its cells' obs from row `from` of their batch on. */
   page(pages: EncodedPages, index: number, from: number, push: ScalarPusher): Promise<void>;
   finish(): Promise<FileEntry[]>;
   abort(): Promise<string[]>;
@@ -73,11 +75,10 @@ export async function createIngestFiles(
   let fileGroups = 0;
   let total = 0;
   let obsRows = 0;
-  let open: OpenPages[] = [];
+  const openPages = (): OpenPages => ({ sink: byteSink(), pages: [], plainBytes: 0 });
+  const open = { ids: openPages(), counts: openPages() };
   let openRows = 0;
   let openEntries = 0;
-  let openBytes = 0;
-  let plain = { ids: 0, counts: 0 };
 
   const partName = (): string => `cells-${String(done.length).padStart(5, "0")}.parquet`;
   const heldBytes = (buffers: readonly ColumnBuffer[]): number => buffers.reduce((sum, b) => sum + b.held, 0);
@@ -98,29 +99,31 @@ export async function createIngestFiles(
   };
   const endGroup = async (): Promise<void> => {
     if (openRows === 0) return;
-    const [pages, rows, entries, sizes] = [open, openRows, openEntries, plain];
-    [open, openRows, openEntries, openBytes, plain] = [[], 0, 0, 0, { ids: 0, counts: 0 }];
+    const [rows, entries] = [openRows, openEntries];
+    [openRows, openEntries] = [0, 0];
     const target = await openFile();
+    const list = ({ sink, pages, plainBytes }: OpenPages, compression: Compression, packed: boolean) => ({
+      bytes: sink.bytes.subarray(0, sink.at),
+      pages,
+      entries,
+      uncompressed: plainBytes,
+      compression,
+      delta: packed,
+    });
     await target.rowGroup(rows, await finishColumns(group), scalarCompression, [
-      {
-        pages: pages.map(({ bytes, countsAt, firstRow }) => ({
-          bytes: bytes.subarray(0, countsAt),
-          firstRow,
-        })),
-        entries,
-        uncompressed: sizes.ids,
-        compression: codecs.ids,
-        delta,
-      },
-      {
-        pages: pages.map(({ bytes, countsAt, firstRow }) => ({ bytes: bytes.subarray(countsAt), firstRow })),
-        entries,
-        uncompressed: sizes.counts,
-        compression: codecs.counts,
-        delta: delta && countsType === "int32",
-      },
+      list(open.ids, codecs.ids, delta),
+      list(open.counts, codecs.counts, delta && countsType === "int32"),
     ]);
+    for (const column of [open.ids, open.counts]) {
+      column.sink.at = 0;
+      column.pages = [];
+      column.plainBytes = 0;
+    }
     fileGroups++;
+  };
+  const put = ({ sink, pages }: OpenPages, bytes: Uint8Array): void => {
+    putBytes(sink, bytes);
+    pages.push({ length: bytes.length, firstRow: openRows });
   };
   const endFile = async (): Promise<void> => {
     await endGroup();
@@ -144,8 +147,12 @@ export async function createIngestFiles(
     page: async (encoded, index, from, push) => {
       const page = encoded.pages[index]!;
       if (fileRows + page.rows > options.filesMaxCells) await endFile();
-      const end = page.at + page.idBytes + page.countBytes;
-      open.push({ bytes: encoded.bytes.subarray(page.at, end), countsAt: page.idBytes, firstRow: openRows });
+      const countsAt = page.at + page.idBytes;
+      const end = countsAt + page.countBytes;
+      put(open.ids, encoded.bytes.subarray(page.at, countsAt));
+      put(open.counts, encoded.bytes.subarray(countsAt, end));
+      open.ids.plainBytes += page.idPlainBytes;
+      open.counts.plainBytes += page.countPlainBytes;
       push(group, from, from + page.rows);
       push(obsGroup, from, from + page.rows);
       total += page.rows;
@@ -153,10 +160,8 @@ export async function createIngestFiles(
       obsRows += page.rows;
       openRows += page.rows;
       openEntries += page.entries;
-      openBytes += end - page.at;
-      plain.ids += page.idPlainBytes;
-      plain.counts += page.countPlainBytes;
-      if (openBytes >= options.rowGroupBytes || heldBytes(group) >= HELD_BYTES) await endGroup();
+      if (open.ids.sink.at + open.counts.sink.at >= options.rowGroupBytes || heldBytes(group) >= HELD_BYTES)
+        await endGroup();
       if (obsRows >= OBS_GROUP_ROWS || heldBytes(obsGroup) >= HELD_BYTES) await endObsGroup();
       if (file !== undefined && (file.bytes >= FILE_BYTES || fileGroups >= FILE_GROUPS)) await endFile();
     },

@@ -70,7 +70,7 @@ export interface EncodedBatch extends BatchObs {
 
 export interface IngestWriter {
   append(batch: IngestBatch): Promise<void>;
-  /** The number of cells before it must be a multiple of pageCells, so that the pages are those of the whole. */
+  /** The number of cells before it must be a multiple of pageCells, so that the pages are those of the whole. Their memory is free after it. */
   appendEncoded(batch: EncodedBatch): Promise<void>;
   finish(): Promise<IngestManifest>;
   abort(): Promise<void>;

@@ -79,19 +79,12 @@ function stringPusher(
       }
     };
   }
-  return (buffer, from, to) => {
-    for (let row = from; row < to; row++) {
-      const code = column.codes[row]!;
-      const category = column.categories[code];
-      if (code === -1) buffer.pushNull();
-      else if (category !== undefined) buffer.pushString(category);
-      else
-        throw bad(
-          field.name,
-          `code ${code} at row ${row} has none of ${column.categories.length} categories`,
-        );
-    }
-  };
+  const { categories, codes } = column;
+  codes.forEach((code, row) => {
+    if (code !== -1 && categories[code] === undefined)
+      throw bad(field.name, `code ${code} at row ${row} has none of ${categories.length} categories`);
+  });
+  return (buffer, from, to) => buffer.pushCategories(categories, codes, from, to);
 }
 
 function numberPusher(field: ColumnType, column: Extract<ObsColumn, { kind: "number" }>): ColumnPusher {

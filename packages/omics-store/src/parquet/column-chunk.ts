@@ -128,6 +128,49 @@ export function encodeStrings(
   );
 }
 
+/** Strings as they stand, null for none. The pages are those that `encodeStrings` makes of strings that hardly repeat. */
+export function encodeTexts(
+  texts: readonly (string | null)[],
+  optional: boolean,
+  compression: Compression,
+): ColumnChunkBytes {
+  const pages = slices(texts.length).map(({ from, to }) => {
+    const out = byteSink();
+    const page = texts.slice(from, to);
+    const gone = Uint8Array.from(page, (text) => (text === null ? 1 : 0));
+    const nulls = countOnes(gone);
+    if (optional) putPresence(out, gone, nulls);
+    const ascii = putTexts(out, page);
+    // Only then do strings compare as their bytes do.
+    const bounds = ascii ? textBounds(page, nulls) : byteBounds(page, nulls);
+    const body = out.bytes.subarray(0, out.at);
+    return {
+      page: dataPage(body, to - from, encoding.PLAIN, compression),
+      firstRow: from,
+      rows: to - from,
+      bounds,
+    };
+  });
+  return chunkOf(undefined, pages, texts.length, [encoding.PLAIN, encoding.RLE], Buffer.compare);
+}
+
+function textBounds(texts: readonly (string | null)[], nulls: number): Bounds {
+  let min: string | undefined;
+  let max: string | undefined;
+  for (const text of texts) {
+    if (text === null) continue;
+    if (min === undefined || text < min) min = text;
+    if (max === undefined || text > max) max = text;
+  }
+  const bytes = (text: string | undefined) => (text === undefined ? undefined : Buffer.from(text));
+  return shortBounds(bytes(min), bytes(max), nulls);
+}
+
+function byteBounds(texts: readonly (string | null)[], nulls: number): Bounds {
+  const present = texts.flatMap((text) => (text === null ? [] : [Buffer.from(text)]));
+  return stringBounds(Int32Array.from(present.keys()), present, nulls);
+}
+
 /** Which rows have no value, and what the values take with and without a dictionary. */
 function sizesOf(distinct: readonly Uint8Array[], codes: Int32Array) {
   const sizes = Int32Array.from(distinct, (bytes) => bytes.length + 4);
@@ -144,6 +187,24 @@ function sizesOf(distinct: readonly Uint8Array[], codes: Int32Array) {
 function putString(out: ByteSink, bytes: Uint8Array): void {
   putUint32(out, bytes.length);
   putBytes(out, bytes);
+}
+
+/** As `putString` for each, without a buffer for each. Says whether all of them are ASCII. */
+function putTexts(out: ByteSink, texts: readonly (string | null)[]): boolean {
+  let units = 0;
+  for (const text of texts) units += text === null ? 0 : text.length;
+  // No UTF-16 unit takes more than three bytes in UTF-8.
+  reserve(out, 4 * texts.length + 3 * units);
+  const target = Buffer.from(out.bytes.buffer, out.bytes.byteOffset, out.bytes.length);
+  let written = 0;
+  for (const text of texts) {
+    if (text === null) continue;
+    const length = target.write(text, out.at + 4, "utf8");
+    target.writeUInt32LE(length, out.at);
+    out.at += 4 + length;
+    written += length;
+  }
+  return written === units;
 }
 
 function stringDictionary(distinct: readonly Uint8Array[], compression: Compression) {
@@ -163,6 +224,10 @@ function stringBounds(codes: Int32Array, distinct: readonly Uint8Array[], nulls:
     if (min === undefined || Buffer.compare(bytes, min) < 0) min = bytes;
     if (max === undefined || Buffer.compare(bytes, max) > 0) max = bytes;
   }
+  return shortBounds(min, max, nulls);
+}
+
+function shortBounds(min: Uint8Array | undefined, max: Uint8Array | undefined, nulls: number): Bounds {
   const short = (min?.length ?? 0) <= MAX_BOUND_BYTES && (max?.length ?? 0) <= MAX_BOUND_BYTES;
   return { min: short ? min : undefined, max: short ? max : undefined, nulls };
 }

@@ -23,8 +23,9 @@ export interface ListField {
 
 /** Pages of a list column that were encoded elsewhere. */
 export interface ListChunkBytes {
-  /** Encoded pages, headers included. */
-  pages: { bytes: Uint8Array; firstRow: number }[];
+  /** Encoded pages, headers included, one after another. Written when `rowGroup` is done. */
+  bytes: Uint8Array;
+  pages: { length: number; firstRow: number }[];
   entries: number;
   uncompressed: number;
   compression: Compression;
@@ -109,7 +110,7 @@ export async function createParquetFile(
       }
       for (const [i, chunk] of listChunks.entries()) {
         group.chunks.push(placeList(lists[i]!, chunk, at));
-        for (const page of chunk.pages) await put(page.bytes);
+        await put(chunk.bytes);
         group.uncompressed += chunk.uncompressed;
       }
       await flush();
@@ -246,9 +247,9 @@ function columnIndex(chunk: ColumnChunkBytes): Uint8Array | undefined {
 
 function placeList(field: ListField, chunk: ListChunkBytes, start: number): Chunk {
   let at = start;
-  const locations = chunk.pages.map(({ bytes, firstRow }) => {
-    const location = pageLocation(at, bytes.length, firstRow);
-    at += bytes.length;
+  const locations = chunk.pages.map(({ length, firstRow }) => {
+    const location = pageLocation(at, length, firstRow);
+    at += length;
     return location;
   });
   const encodings = [encoding.RLE, chunk.delta ? encoding.DELTA_BINARY_PACKED : encoding.PLAIN];

@@ -16,6 +16,8 @@ export interface EncodeOptions {
   nFeatures: number;
   /** Cells per page. */
   pageCells: number;
+  /** Memory for the pages, shared or not. Where they do not fit, they get memory of their own. */
+  into?: Uint8Array;
   names: MatrixNames;
 }
 
@@ -43,7 +45,7 @@ export interface EncodedPages {
   /** Whether any value is below zero. */
   negative: boolean;
   pages: EncodedPage[];
-  bytes: Uint8Array<ArrayBuffer>;
+  bytes: Uint8Array;
   encoding: MatrixEncoding;
   countsType: CountsType;
 }
@@ -92,8 +94,14 @@ export function encodeMatrixPages(rows: CsrRowsLike, options: EncodeOptions): En
     encodePage(memory, rows, from, to, options, result, out);
     from = to;
   }
-  result.bytes = out.bytes.slice(0, out.at) as Uint8Array<ArrayBuffer>;
+  result.bytes = taken(out, options.into);
   return result;
+}
+
+function taken({ bytes, at }: ByteSink, into: Uint8Array | undefined): Uint8Array {
+  if (into === undefined || into.length < at) return bytes.slice(0, at);
+  into.set(bytes.subarray(0, at));
+  return into.subarray(0, at);
 }
 
 function pageEnd({ indptr, nRows }: CsrRowsLike, from: number, pageCells: number): number {

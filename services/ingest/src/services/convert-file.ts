@@ -12,6 +12,9 @@ import type { EncodeRequest } from "./encode-slice.ts";
 import type { FileRef, Outline } from "./outline-file.ts";
 import { type Slice, slicesOf } from "./slice.ts";
 
+/** Memory for the encoded pages of a slice; only what is used of it is ever allotted. Few slices need more, and get it. */
+const pagesBytes = 8 * 1024 * 1024;
+
 /** Everything a conversion needs. */
 export interface ConvertRequest {
   readonly path: string;
@@ -68,16 +71,20 @@ export async function convertFile(pool: TaskPool, request: ConvertRequest): Prom
       pageCells: defaultPageCells,
     };
     const { sources } = outline;
+    // Shared memory that goes round: buffers made anew for every slice would keep the garbage collectors busy.
+    const free = Array.from({ length: atOnce }, () => new Uint8Array(new SharedArrayBuffer(pagesBytes)));
     await inOrder(
       slices,
       atOnce,
       request.signal,
-      (slice, signal) =>
-        pool.run<EncodedBatch>("encode", { ...file, slice, sources, encode } satisfies EncodeRequest, {
-          signal,
-        }),
-      async (batch, { to }) => {
+      async (slice, signal) => {
+        const into = free.pop()!;
+        const input: EncodeRequest = { ...file, slice, sources, encode: { ...encode, into } };
+        return { into, batch: await pool.run<EncodedBatch>("encode", input, { signal }) };
+      },
+      async ({ into, batch }, { to }) => {
         await writer.appendEncoded(batch);
+        free.push(into);
         request.onCells(to);
         return true;
       },

@@ -18,7 +18,9 @@ export const outline = defineTask(outlineFile);
 export const exceeds = defineTask(exceedsInt32);
 
 /** See `encodeSlice`. */
-export const encode = defineTask(encodeSlice, ({ pages }) => [pages.bytes.buffer]);
+export const encode = defineTask(encodeSlice, ({ pages: { bytes } }) =>
+  bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : [],
+);
 
 /** A format of text as `.h5ad`, uncompressed: it is read again at once. */
 export const parse = defineTask(
