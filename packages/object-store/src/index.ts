@@ -5,7 +5,7 @@ export { getJson, putJson, sha256Of, withLocalFile, withLocalFiles } from "./hel
 export { createLocalCopies, type LocalCopies } from "./local-copies.ts";
 export { createObjectStore } from "./object-store.ts";
 export { publishFolder, putOnce, sha256Hex } from "./publish.ts";
-export { sha256OfSource, withLocalSource } from "./trees.ts";
+export { sha256OfSource, stampOfSource, withLocalSource } from "./trees.ts";
 export type {
   ByteRange,
   CallOptions,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { ObjectStoreError, sha256OfSource, withLocalSource } from "./index.ts";
+import { ObjectStoreError, sha256OfSource, stampOfSource, withLocalSource } from "./index.ts";
 import { fileTestStore, s3TestStore, temporaryFolder } from "./testing/stores.ts";
 
 for (const makeStore of [fileTestStore, s3TestStore])
@@ -46,3 +46,23 @@ for (const makeStore of [fileTestStore, s3TestStore])
     await stop();
     await temp.remove();
   });
+
+test("a stamp tells whether an object was replaced, and is not given where it could not tell", async () => {
+  const { store, base, stop } = await fileTestStore();
+  const path = store.localPath(`${base}one`)!;
+  const age = () => utimes(path, new Date(1e12), new Date(1e12));
+  await store.put(`${base}one`, "1");
+  assert.equal(await stampOfSource(store, `${base}one`), undefined, "too young");
+  await age();
+  const stamp = await stampOfSource(store, `${base}one`);
+  assert.notEqual(stamp, undefined);
+  assert.equal(await stampOfSource(store, `${base}one`), stamp);
+  await writeFile(path, "2");
+  assert.notEqual(await stampOfSource(store, `${base}one`), stamp);
+  await store.put(`${base}one`, "3");
+  await age();
+  assert.notEqual(await stampOfSource(store, `${base}one`), stamp, "another file with the same time");
+  assert.equal(await stampOfSource(store, base.replace(/\/$/, "")), undefined, "a folder");
+  assert.equal(await stampOfSource(store, `${base}none`), undefined);
+  await stop();
+});

@@ -32,6 +32,24 @@ export async function sha256OfSource(
   return hash.digest("hex");
 }
 
+/** A store whose clock is this coarse, in ms, could give two versions the same time. */
+const clockMs = 2_000;
+
+/**
+ * What changes when the object at a URI is replaced; reading it costs next to nothing. undefined where only the content tells: of a folder,
+ * and of an object so young that it could be replaced within one tick of its store's clock.
+ */
+export async function stampOfSource(
+  store: ObjectStore,
+  uri: string,
+  options: CallOptions = {},
+): Promise<string | undefined> {
+  const info = await store.head(plain(uri), options);
+  if (info === undefined || info.etag === "") return undefined;
+  if (Date.now() - info.lastModified.getTime() < clockMs) return undefined;
+  return `${info.etag} ${info.size} ${info.lastModified.getTime()}`;
+}
+
 /**
  * Runs `fn` with a local path holding an object or a folder: itself for `file://` (do not write to it), a temporary copy with the same base name
  * otherwise, removed when `fn` ends in any way. Throws `object-not-found`.

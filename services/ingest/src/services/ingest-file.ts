@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isParsedOnOpen } from "@cytomesh/anndata";
 import { IngestedFile_Outcome as Outcome } from "@cytomesh/contracts/jobs/v1/specs";
-import { type ObjectStore, sha256OfSource } from "@cytomesh/object-store";
+import { type ObjectStore, sha256OfSource, stampOfSource } from "@cytomesh/object-store";
 import type { MatrixEncoding } from "@cytomesh/omics-store";
 import { storeLayout, type TaskPool } from "@cytomesh/service-kit";
 import type { IngestCatalog } from "../clients/catalog.ts";
@@ -102,6 +102,7 @@ async function hashAndIngest(
   early: Promise<VettedFile> | undefined,
 ): Promise<FileOutcome> {
   const { uri, signal } = request;
+  const stamp = await stampOfSource(deps.store, uri, { signal });
   const sha256 = await sha256OfSource(deps.store, uri, { signal });
   const outcome = (part: Partial<FileOutcome> & { outcome: Outcome }): FileOutcome => ({
     uri,
@@ -138,7 +139,7 @@ async function hashAndIngest(
   }
   try {
     const written = await withReadableSource(deps, uri, signal, (path) =>
-      write(deps, request, path, sha256, ticket.id, early),
+      write(deps, request, path, { stamp, sha256 }, ticket.id, early),
     );
     return outcome({ outcome: Outcome.COMMITTED, ingestId: ticket.id, ...written });
   } catch (error) {
@@ -151,7 +152,7 @@ async function write(
   deps: IngestDeps,
   request: FileRequest,
   path: string,
-  sha256: string,
+  content: { stamp: string | undefined; sha256: string },
   ingestId: string,
   early: Promise<VettedFile> | undefined,
 ): Promise<{ cells: number; features: number; warnings: readonly string[] }> {
@@ -168,14 +169,14 @@ async function write(
       cellIdStart: ids.cellIdStart,
       featureIdStart: ids.featureIdStart,
       sourceName: request.uri.slice(request.uri.lastIndexOf("/") + 1),
-      sha256,
+      sha256: content.sha256,
       options,
       encoding: deps.encoding,
       signal,
       onCells: (cells) => request.onCells(cells, plan.cells),
     });
     // A file that changed under our hands would be stored under the hash of another content.
-    if ((await sha256OfSource(deps.store, request.uri, { signal })) !== sha256)
+    if (!(await isUnchanged(deps.store, request.uri, content, signal)))
       throw new IngestError(
         "file-changed",
         `${request.uri} changed while it was read; ingest it again once it is complete`,
@@ -192,4 +193,15 @@ async function write(
   } finally {
     await rm(outDir, { recursive: true, force: true });
   }
+}
+
+/** By its stamp, where that tells; by its content where not. */
+async function isUnchanged(
+  store: ObjectStore,
+  uri: string,
+  { stamp, sha256 }: { stamp: string | undefined; sha256: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (stamp !== undefined && (await stampOfSource(store, uri, { signal })) === stamp) return true;
+  return (await sha256OfSource(store, uri, { signal })) === sha256;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { copyFile, readdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { after, before, test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -178,32 +178,37 @@ test("only looking writes nothing, neither to the store nor to the catalog", asy
   assert.deepEqual(await world.stored(), {});
 });
 
-test("a file that changes while it is read is not stored under the hash of another content", async () => {
-  const world = await freshWorld();
-  const path = goodFile();
-  const uris = [toUri(path)];
-  const changing: IngestDeps = {
-    ...world.deps,
-    pool: {
-      ...world.deps.pool,
-      async run(name, input, options) {
-        const result = await world.deps.pool.run(name, input, options);
-        if (name === "encode") await copyFile(goodFile(undefined, 9), path);
-        return result as never;
+for (const [age, modified] of [
+  ["just written", new Date()],
+  ["written long ago", new Date(1e12)],
+] as const)
+  test(`a file that changes while it is read is not stored under the hash of another content (${age})`, async () => {
+    const world = await freshWorld();
+    const path = goodFile();
+    await utimes(path, modified, modified);
+    const uris = [toUri(path)];
+    const changing: IngestDeps = {
+      ...world.deps,
+      pool: {
+        ...world.deps.pool,
+        async run(name, input, options) {
+          const result = await world.deps.pool.run(name, input, options);
+          if (name === "encode") await copyFile(goodFile(undefined, 9), path);
+          return result as never;
+        },
       },
-    },
-  };
-  const run = newJobRun();
-  await assert.rejects(ingest(changing, { uris }, run), { tag: "file-changed", grpcCode: "aborted" });
-  assert.deepEqual(await world.stored(), {});
-  assert.deepEqual(await tempLeft(world), []);
-  const result = await ingest(world.deps, { uris }, run, { number: 2 });
-  assert.deepEqual(outcomes(result), [Outcome.COMMITTED]);
-  const [first, second] = [...world.rows.values()];
-  assert.deepEqual([first?.state, second?.state], ["failed", "committed"]);
-  const stored = await readBack(world.ingestDir("d", second?.id ?? ""), world.path("cur"));
-  assert.deepEqual(stored.dense[0], [9, 0, 2]);
-});
+    };
+    const run = newJobRun();
+    await assert.rejects(ingest(changing, { uris }, run), { tag: "file-changed", grpcCode: "aborted" });
+    assert.deepEqual(await world.stored(), {});
+    assert.deepEqual(await tempLeft(world), []);
+    const result = await ingest(world.deps, { uris }, run, { number: 2 });
+    assert.deepEqual(outcomes(result), [Outcome.COMMITTED]);
+    const [first, second] = [...world.rows.values()];
+    assert.deepEqual([first?.state, second?.state], ["failed", "committed"]);
+    const stored = await readBack(world.ingestDir("d", second?.id ?? ""), world.path("cur"));
+    assert.deepEqual(stored.dense[0], [9, 0, 2]);
+  });
 
 test("the last attempt records a passing failure as the file's, an aborted one records nothing", async () => {
   const world = await freshWorld();
@@ -291,6 +296,8 @@ function dyingAfter(deps: IngestDeps, n: number) {
 
 test("killed at any step, the next attempt ends with the ingest visible once, same ids, same bytes", async () => {
   const path = goodFile("crash.h5ad");
+  // A file that grows old while the test runs would be read once less, and that is one step.
+  await utimes(path, new Date(1e12), new Date(1e12));
   const spec: Spec = { uris: [toUri(path)] };
   const calm = await freshWorld();
   const counting = dyingAfter(calm.deps, Number.POSITIVE_INFINITY);
