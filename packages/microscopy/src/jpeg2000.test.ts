@@ -181,6 +181,17 @@ test("damaged and lying data are refused by what is wrong with them, and the nex
     const { pixels: found } = await read(buildTiff(small, [{ pixels }]));
     assert.ok(found.equals(pixels));
   }
+  const huge = Buffer.concat([good, new Uint8Array(4_000)]);
+  for (const at of [8, 12, 24, 28]) huge.writeUInt32BE(12_000, at);
+  const tall = buildTiff({ ...small, tile: 0, rows: 16, encode: () => huge }, [{ pixels }]);
+  const view = new DataView(tall.buffer);
+  const directory = view.getUint32(4, true);
+  for (let entry = directory + 2, n = view.getUint16(directory, true); n > 0; n--, entry += 12)
+    if ([256, 257, 278].includes(view.getUint16(entry, true))) view.setUint32(entry + 8, 12_000, true);
+  await assert.rejects(read(tall, { x: 0, y: 0, side: 9 }), {
+    tag: "too-large",
+    message: /12000 × 12000 × 1/,
+  });
   const floats = buildTiff({ ...small, bits: 32, format: 3, encode: () => good }, [
     { pixels: new Uint8Array(1024) },
   ]);

@@ -16,7 +16,7 @@ import { type PageLayout, packedRowBytes } from "./layout.ts";
  * JPEG 2000 in OpenJPEG, and are promised; the rest comes at once and may lie in the memory of the kernels or in `raw`: the next call
  * overwrites it.
  *
- * @throws MicroscopyError `corrupt`, `truncated`, `unsupported`.
+ * @throws MicroscopyError `corrupt`, `truncated`, `unsupported`, `too-large`.
  */
 export function decodeSegment(
   layout: PageLayout,

@@ -10,12 +10,14 @@ import type { PageLayout } from "./layout.ts";
 /** Components that OpenJPEG's WebAssembly hands out at a time. */
 const AT_ONCE = 3;
 const MOST_SAMPLES = 4;
+/** OpenJPEG holds 8 to 12 bytes per sample, and WebAssembly 2 GiB. */
+const MOST_DECODED = 2 ** 27;
 
 /**
  * A segment of JPEG 2000 data, a codestream or JP2 boxes around one → samples of the layout's type. YCbCr becomes RGB: of Aperio's 33003,
  * of pages that are YCbCr by their tag, and of data that say so; not where the codestream's own transformation leads back to RGB.
  *
- * @throws MicroscopyError `corrupt`, `unsupported`.
+ * @throws MicroscopyError `corrupt`, `unsupported`, `too-large`.
  */
 export async function decodeJpeg2000Segment(
   layout: PageLayout,
@@ -43,6 +45,11 @@ export async function decodeJpeg2000Segment(
     throw new MicroscopyError(
       "corrupt",
       `${where}: expected JPEG 2000 data of ${samples} components of ${bits} bits, found ${frame.components} of ${frame.bits}`,
+    );
+  if (frame.width * frame.height * samples > MOST_DECODED)
+    throw new MicroscopyError(
+      "too-large",
+      `${where}: JPEG 2000 data of ${frame.width} × ${frame.height} × ${samples} samples, the limit is ${MOST_DECODED}`,
     );
   const declared = isYcc || compression === JPEG_2000_YCBCR || photometricTag === 6;
   const ycc = samples === 3 && !frame.transformed && (declared || frame.subsampled);
