@@ -6,42 +6,58 @@ export function heapBase(): usize {
 
 // ---- bilinear (imgproc/src/resize.cpp, INTER_LINEAR without IPP)
 //
-// `at`: for each value of an output row the place of its left neighbour (u32, in values); from `inside` on there is no right neighbour.
-// `a0`, `a1`: their weights. `rows`: for each output row the upper and the lower row of the source (u32) and their weights, 16 bytes.
-// `held`: room for two rows made across, `stride` bytes from one to the other; most output rows need the two of the row before.
+// `rows`: for each output row the upper and the lower row of the source (u32) and their weights, 16 bytes.
 
-/** The source row that each of the two places holds. */
-let held0: u32 = 0xffffffff;
-let held1: u32 = 0xffffffff;
-
-/** To be called before the first rows of a plane. */
-export function begin(): void {
-  held0 = 0xffffffff;
-  held1 = 0xffffffff;
+/** A plane on its way, as the caller lays it out. */
+@unmanaged
+class Job {
+  from: usize;
+  /** Bytes from one row to the next. */
+  fromStride: u32;
+  /** Of an output row; from `inside` on they have no right neighbour. */
+  values: u32;
+  inside: u32;
+  samples: u32;
+  /** For each of them the place of its left neighbour (u32, in values), and the weights of both. */
+  at: usize;
+  a0: usize;
+  a1: usize;
+  /** Room for two rows made across; most output rows need the two of the row before. */
+  held: usize;
+  heldStride: u32;
+  /** The source row that each of the two places holds. */
+  held0: u32;
+  held1: u32;
 }
 
-// @ts-ignore: decorator
-@inline
-function across<T>(row: usize, to: usize, values: u32, inside: u32, samples: u32, at: usize, a0: usize, a1: usize): void {
-  const size = sizeof<T>();
-  const right = <usize>samples * size;
-  let i: u32 = 0;
-  for (; i < inside; i++) {
-    const left = row + <usize>load<u32>(at + (i << 2)) * size;
-    store<f32>(
+/** From value `i` on. Sums are float32, or, of bytes, integers: weights are 11 bits then. */
+function across<T, Sum>(job: Job, row: usize, to: usize, i: u32): void {
+  const right = <usize>job.samples * sizeof<T>();
+  const at = job.at;
+  const a0 = job.a0;
+  const a1 = job.a1;
+  for (const inside = job.inside; i < inside; i++) {
+    const p = row + <usize>load<u32>(at + (i << 2)) * sizeof<T>();
+    store<Sum>(
       to + (i << 2),
-      <f32>load<T>(left) * load<f32>(a0 + (i << 2)) + <f32>load<T>(left + right) * load<f32>(a1 + (i << 2)),
+      <Sum>load<T>(p) * load<Sum>(a0 + (i << 2)) + <Sum>load<T>(p + right) * load<Sum>(a1 + (i << 2)),
     );
   }
-  for (; i < values; i++) store<f32>(to + (i << 2), <f32>load<T>(row + <usize>load<u32>(at + (i << 2)) * size));
+  for (const values = job.values; i < values; i++) {
+    let value = <Sum>load<T>(row + <usize>load<u32>(at + (i << 2)) * sizeof<T>());
+    if (isInteger<Sum>()) value <<= 11;
+    store<Sum>(to + (i << 2), value);
+  }
 }
 
-function acrossU16(row: usize, to: usize, values: u32, inside: u32, samples: u32, at: usize, a0: usize, a1: usize): void {
-  if (samples != 1) return across<u16>(row, to, values, inside, samples, at, a0, a1);
-  // Both neighbours come with one load of 32 bits; four values at a time.
+/** uint16, grey: both neighbours come with one load of 32 bits; four values at a time. Returns how many values were made. */
+function acrossPairs(job: Job, row: usize, to: usize): u32 {
+  const at = job.at;
+  const a0 = job.a0;
+  const a1 = job.a1;
   const mask = i32x4.splat(0xffff);
   let i: u32 = 0;
-  for (; i + 4 <= inside; i += 4) {
+  for (const inside = job.inside; i + 4 <= inside; i += 4) {
     const p = at + (i << 2);
     let pairs = v128.load32_zero(row + (<usize>load<u32>(p) << 1));
     pairs = v128.load_lane<u32>(row + (<usize>load<u32>(p, 4) << 1), pairs, 1);
@@ -54,21 +70,7 @@ function acrossU16(row: usize, to: usize, values: u32, inside: u32, samples: u32
       f32x4.add(f32x4.mul(left, v128.load(a0 + (i << 2))), f32x4.mul(right, v128.load(a1 + (i << 2)))),
     );
   }
-  const done = i << 2;
-  across<u16>(row, to + done, values - i, inside - i, 1, at + done, a0 + done, a1 + done);
-}
-
-/** Bytes in fixed point: weights are 11 bits (i32 here). */
-function acrossU8(row: usize, to: usize, values: u32, inside: u32, samples: u32, at: usize, a0: usize, a1: usize): void {
-  let i: u32 = 0;
-  for (; i < inside; i++) {
-    const left = row + <usize>load<u32>(at + (i << 2));
-    store<i32>(
-      to + (i << 2),
-      <i32>load<u8>(left) * load<i32>(a0 + (i << 2)) + <i32>load<u8>(left + samples) * load<i32>(a1 + (i << 2)),
-    );
-  }
-  for (; i < values; i++) store<i32>(to + (i << 2), <i32>load<u8>(row + <usize>load<u32>(at + (i << 2))) << 11);
+  return i;
 }
 
 // @ts-ignore: decorator
@@ -117,52 +119,29 @@ function downU8(row0: usize, row1: usize, to: usize, values: u32, b0: i32, b1: i
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function acrossOf<T>(row: usize, to: usize, values: u32, inside: u32, samples: u32, at: usize, a0: usize, a1: usize): void {
-  if (sizeof<T>() == 1) acrossU8(row, to, values, inside, samples, at, a0, a1);
-  else if (sizeof<T>() == 2) acrossU16(row, to, values, inside, samples, at, a0, a1);
-  else across<T>(row, to, values, inside, samples, at, a0, a1);
+/** A source row made across, which lies in `place` (0 or 1) afterwards. */
+function hold<T>(job: Job, row: u32, place: u32): usize {
+  const to = job.held + place * job.heldStride;
+  if (row == (place == 0 ? job.held0 : job.held1)) return to;
+  const source = job.from + row * job.fromStride;
+  if (sizeof<T>() == 1) across<T, i32>(job, source, to, 0);
+  else across<T, f32>(job, source, to, sizeof<T>() == 2 && job.samples == 1 ? acrossPairs(job, source, to) : 0);
+  if (place == 0) job.held0 = row;
+  else job.held1 = row;
+  return to;
 }
 
 // @ts-ignore: decorator
 @inline
-function bilinear<T>(
-  from: usize,
-  fromStride: u32,
-  to: usize,
-  rows: usize,
-  count: u32,
-  values: u32,
-  inside: u32,
-  samples: u32,
-  at: usize,
-  a0: usize,
-  a1: usize,
-  held: usize,
-  stride: u32,
-): void {
+function bilinear<T>(job: Job, to: usize, rows: usize, count: u32): void {
+  const values = job.values;
   for (let y: u32 = 0; y < count; y++, rows += 16, to += values * <u32>sizeof<T>()) {
     const top = load<u32>(rows);
     const bottom = load<u32>(rows, 4);
     // What the other row needs is not overwritten.
-    let first: u32 = top == held0 ? 0 : top == held1 ? 1 : bottom == held0 ? 1 : 0;
-    if (top != (first == 0 ? held0 : held1)) {
-      acrossOf<T>(from + top * fromStride, held + first * stride, values, inside, samples, at, a0, a1);
-      if (first == 0) held0 = top;
-      else held1 = top;
-    }
-    let second = first;
-    if (bottom != top) {
-      second = 1 - first;
-      if (bottom != (second == 0 ? held0 : held1)) {
-        acrossOf<T>(from + bottom * fromStride, held + second * stride, values, inside, samples, at, a0, a1);
-        if (second == 0) held0 = bottom;
-        else held1 = bottom;
-      }
-    }
-    const row0 = held + first * stride;
-    const row1 = held + second * stride;
+    const first: u32 = top == job.held0 ? 0 : top == job.held1 || bottom == job.held0 ? 1 : 0;
+    const row0 = hold<T>(job, top, first);
+    const row1 = bottom == top ? row0 : hold<T>(job, bottom, 1 - first);
     if (sizeof<T>() == 1) downU8(row0, row1, to, values, load<i32>(rows, 8), load<i32>(rows, 12));
     else if (sizeof<T>() == 2) downU16(row0, row1, to, values, load<f32>(rows, 8), load<f32>(rows, 12));
     else downF32(row0, row1, to, values, load<f32>(rows, 8), load<f32>(rows, 12));
@@ -170,28 +149,13 @@ function bilinear<T>(
 }
 
 /** `count` output rows from `rows` on, of values of `size` bytes: 1 (uint8), 2 (uint16) or 4 (float32). */
-export function bilinearRows(
-  size: u32,
-  from: usize,
-  fromStride: u32,
-  to: usize,
-  rows: usize,
-  count: u32,
-  values: u32,
-  inside: u32,
-  samples: u32,
-  at: usize,
-  a0: usize,
-  a1: usize,
-  held: usize,
-  stride: u32,
-): void {
-  if (size == 1) bilinear<u8>(from, fromStride, to, rows, count, values, inside, samples, at, a0, a1, held, stride);
-  else if (size == 2) bilinear<u16>(from, fromStride, to, rows, count, values, inside, samples, at, a0, a1, held, stride);
-  else bilinear<f32>(from, fromStride, to, rows, count, values, inside, samples, at, a0, a1, held, stride);
+export function bilinearRows(size: u32, job: Job, to: usize, rows: usize, count: u32): void {
+  if (size == 1) bilinear<u8>(job, to, rows, count);
+  else if (size == 2) bilinear<u16>(job, to, rows, count);
+  else bilinear<f32>(job, to, rows, count);
 }
 
-// ---- nearest: `at` as above, `rows` the source row of each output row (u32)
+// ---- nearest: `at` is the place of each value of an output row in its source row (u32), `rows` the source row of each output row (u32)
 
 // @ts-ignore: decorator
 @inline

@@ -4,23 +4,8 @@ import { instantiate, type WasmMemory } from "./instantiate.ts";
 interface ResizeExports {
   readonly memory: WasmMemory;
   heapBase(): number;
-  begin(): void;
-  bilinearRows(
-    size: number,
-    from: number,
-    fromStride: number,
-    to: number,
-    rows: number,
-    count: number,
-    values: number,
-    inside: number,
-    samples: number,
-    at: number,
-    a0: number,
-    a1: number,
-    held: number,
-    stride: number,
-  ): void;
+  /** `job` is a `Job`: its fields are 32 bits each, in their order. */
+  bilinearRows(size: number, job: number, to: number, rows: number, count: number): void;
   nearestRows(
     size: number,
     from: number,

@@ -33,27 +33,16 @@ export function resizeBilinear(plane: Plane, factor: number, into?: PixelArray):
   const columns = columnTable(plane.width, width, samples, factor, fixed);
   const rows = rowTable(plane.height, height, factor, fixed);
   const kernels = resizeKernels();
-  const arena = place(plane, [columns.at, columns.a0, columns.a1, rows], width * samples);
-  const [at, a0, a1, rowsAt] = arena.tables as [number, number, number, number];
-  kernels.begin();
+  const job = new Uint32Array(12);
+  const arena = place(plane, [columns.at, columns.a0, columns.a1, rows, job], width * samples);
+  const [at, a0, a1, rowsAt, jobAt] = arena.tables as [number, number, number, number, number];
   const size = sampleBytes(pixelType);
+  const none = 0xffff_ffff;
+  job.set([arena.source, plane.width * samples * size, width * samples, columns.inside, samples]);
+  job.set([at, a0, a1, arena.held, arena.heldStride, none, none], 5);
+  new Uint32Array(kernels.memory.buffer).set(job, jobAt / 4);
   byBands(arena, data, width * samples, height, (y, count) =>
-    kernels.bilinearRows(
-      size,
-      arena.source,
-      plane.width * samples * size,
-      arena.band,
-      rowsAt + 16 * y,
-      count,
-      width * samples,
-      columns.inside,
-      samples,
-      at,
-      a0,
-      a1,
-      arena.held,
-      arena.heldStride,
-    ),
+    kernels.bilinearRows(size, jobAt, arena.band, rowsAt + 16 * y, count),
   );
   return { width, height, samples, pixelType, data };
 }
