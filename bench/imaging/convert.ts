@@ -12,10 +12,16 @@ import { convertFieldsHandler } from "../../services/imaging/src/services/conver
 import { cropWindow, type Raster } from "../../services/imaging/src/services/convert/crop.ts";
 import { cutPixels, encoderOver } from "../../services/imaging/src/services/convert/crop-pixels.ts";
 import { resizeLinear, sampledFrom } from "../../services/imaging/src/services/convert/pixel-ops.ts";
+import {
+  giveBack,
+  takeBytes,
+  takeLabels,
+  takePlane,
+} from "../../services/imaging/src/services/convert/spare-memory.ts";
 import { attempt } from "../../services/imaging/src/testing/run-job.ts";
 import { inlinePool } from "../../services/imaging/src/testing/world.ts";
 import { python } from "../data-plane/study.ts";
-import { writeFields } from "./fields.ts";
+import { side, writeFields } from "./fields.ts";
 
 const count = Number(process.argv[2] ?? 12);
 const dir = await mkdtemp(join(tmpdir(), "bench-convert-"));
@@ -37,22 +43,25 @@ async function steps(): Promise<Record<string, number>> {
   const factor = 0.206349 / 0.0800885;
   for (const name of (await readdir(join(dir, "opencell"))).sort()) {
     const read = async (path: string, planes: number) => {
-      await using image = await openImageBytes(new Uint8Array(await store.get(toUri(path))), path);
+      const bytes = (await store.get(toUri(path), { room: takeBytes })) as Uint8Array<ArrayBuffer>;
       const result: Raster[] = [];
-      for (let c = 0; c < planes; c++) {
-        const { width, height, data } = await image.plane({ c });
-        result.push({ width, height, data: data as Uint16Array });
+      {
+        await using image = await openImageBytes(bytes, path);
+        for (let c = 0; c < planes; c++) {
+          const { width, height, data } = await image.plane({ c }, { into: takePlane(side * side) });
+          result.push({ width, height, data: data as Uint16Array });
+        }
       }
+      giveBack(bytes);
       return result;
     };
     const planes = await timed("decode", () => read(join(dir, "opencell", name), 2));
     const [given] = await read(join(dir, "labels", name.replace("_proj", "")), 1);
-    const kept = await timed("labels", async () =>
-      filterInstances(await segmentationFromLabels(given!.data, given!.width, given!.height), {
-        minAreaPx: 2_500,
-        clearBorder: true,
-      }),
+    const found = await timed("labels", () =>
+      segmentationFromLabels(given!.data, given!.width, given!.height, {}, takeLabels(side * side)),
     );
+    const rules = { minAreaPx: 2_500, clearBorder: true };
+    const kept = await timed("labels", () => filterInstances(found, rules, takeLabels(side * side)));
     const original = { planes, nuclei: kept.instances, size: 256 };
     // Labels are not resized: what the reference measures in them is measured as if they were.
     const resized = await timed("resize", () => ({
@@ -69,6 +78,8 @@ async function steps(): Promise<Record<string, number>> {
       for (const window of windows)
         await timed("png", () => cutPixels(set.planes, window, encoder).png("combined", 0, 1));
     }
+    for (const lent of [...planes, given!, ...resized.planes, found, kept])
+      giveBack("data" in lent ? lent.data : lent.labels);
   }
   return spent;
 }

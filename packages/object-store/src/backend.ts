@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { ByteRange, ObjectInfo } from "./types.ts";
+import type { ByteRange, GetOptions, ObjectInfo } from "./types.ts";
 import type { ParsedUri } from "./uri.ts";
 
 export interface Location extends ParsedUri {
@@ -17,6 +17,10 @@ export type PutSource =
   | { kind: "bytes"; bytes: Uint8Array }
   | { kind: "stream"; chunks: AsyncIterable<Uint8Array>; size: number | undefined };
 
+export interface BackendRead extends GetOptions {
+  maxBytes: number;
+}
+
 export interface BackendPut {
   ifAbsent: boolean;
   contentType: string | undefined;
@@ -32,6 +36,8 @@ export interface Backend {
   check?(at: Location): void;
   head(at: Location, signal: AbortSignal | undefined): Promise<ObjectInfo | undefined>;
   open(at: Location, range: ByteRange | undefined, signal: AbortSignal | undefined): Promise<OpenedObject>;
+  /** All of it at once, where that is less work than a stream; throws what `readAll` throws. */
+  read?(at: Location, options: BackendRead): Promise<Uint8Array>;
   put(at: Location, source: PutSource, options: BackendPut): Promise<ObjectInfo>;
   list(at: Location, signal: AbortSignal | undefined): AsyncIterable<ObjectInfo>;
   delete(at: Location, signal: AbortSignal | undefined): Promise<void>;

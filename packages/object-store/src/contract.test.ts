@@ -141,6 +141,24 @@ for (const start of [fileTestStore, s3TestStore, gcsTestStore]) {
       assert.equal(await store.head(uri), undefined);
     });
 
+    test("room of the caller takes the bytes, and is not asked for what is refused", async () => {
+      const uri = fresh();
+      await store.put(uri, new Uint8Array(100).fill(7));
+      const asked: number[] = [];
+      const memory = new ArrayBuffer(256);
+      const room = (bytes: number) => {
+        asked.push(bytes);
+        return new Uint8Array(memory, 0, bytes);
+      };
+      const whole = await store.get(uri, { room });
+      assert.equal(whole.length, 100);
+      assert.ok(whole.every((byte) => byte === 7));
+      assert.equal((await store.get(uri, { room, range: { start: 90, end: 200 } })).length, 10);
+      await assert.rejects(store.get(uri, { room, maxBytes: 99 }), tagged("object-too-large"));
+      for (const bytes of asked) assert.ok(bytes === 100 || bytes === 10, `${bytes}`);
+      if (asked.length > 0) assert.equal(whole.buffer, memory);
+    });
+
     test("maxBytes refuses before holding more", async () => {
       const uri = fresh();
       await store.put(uri, noise(100));

@@ -62,14 +62,10 @@ export function createObjectStore(options: ObjectStoreOptions = {}): ObjectStore
 
   async function openObject(uri: string, range: ByteRange | undefined, signal: AbortSignal | undefined) {
     checkRange(uri, range);
-    return call(uri, signal, async (backend, at) => {
-      const context: ReadContext = {
-        uri: at.uri,
-        signal,
-        toError: (error) => asStoreError(backend, at.uri, signal, error),
-      };
-      return { opened: await backend.open(at, range, signal), context };
-    });
+    return call(uri, signal, async (backend, at) => ({
+      opened: await backend.open(at, range, signal),
+      context: contextOf(backend, at, signal),
+    }));
   }
 
   async function put(uri: string, body: ObjectBody, o: PutOptions, size?: number): Promise<ObjectInfo> {
@@ -101,10 +97,15 @@ export function createObjectStore(options: ObjectStoreOptions = {}): ObjectStore
   const store: ObjectStore = {
     head: (uri, o = {}) => call(uri, o.signal, (backend, at) => backend.head(at, o.signal)),
 
-    async get(uri, { range, signal, maxBytes = DEFAULT_MAX_BYTES } = {}) {
+    async get(uri, o = {}) {
+      const { range, signal } = o;
       if (range !== undefined && range.start === range.end) return emptyRange(store, uri, range, signal);
-      const { opened, context } = await openObject(uri, range, signal);
-      return readAll(opened, maxBytes, context);
+      const read = { ...o, maxBytes: o.maxBytes ?? DEFAULT_MAX_BYTES };
+      checkRange(uri, range);
+      return call(uri, signal, async (backend, at) => {
+        if (backend.read !== undefined) return backend.read(at, read);
+        return readAll(await backend.open(at, range, signal), read, contextOf(backend, at, signal));
+      });
     },
 
     async stream(uri, { range, signal } = {}) {
@@ -169,6 +170,10 @@ function objectAt(uri: string): Location {
     throw new ObjectStoreError("invalid-uri", message, { uri: at.uri });
   }
   return at;
+}
+
+function contextOf(backend: Backend, at: Location, signal: AbortSignal | undefined): ReadContext {
+  return { uri: at.uri, signal, toError: (error) => asStoreError(backend, at.uri, signal, error) };
 }
 
 function checkRange(uri: string, range: ByteRange | undefined): void {

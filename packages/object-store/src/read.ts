@@ -1,5 +1,5 @@
 import { addAbortSignal, Readable } from "node:stream";
-import type { OpenedObject } from "./backend.ts";
+import type { BackendRead, OpenedObject } from "./backend.ts";
 import { concat } from "./body.ts";
 import { ObjectStoreError } from "./errors.ts";
 
@@ -27,7 +27,7 @@ async function* checkedChunks({ source, length }: OpenedObject, at: ReadContext)
   if (length !== undefined && seen < length) throw wrongLength(at.uri, seen, length);
 }
 
-function wrongLength(uri: string, seen: number, length: number): ObjectStoreError {
+export function wrongLength(uri: string, seen: number, length: number): ObjectStoreError {
   const message = `Reading ${uri} delivered ${seen} bytes, expected ${length}; try again.`;
   return new ObjectStoreError("corrupt-transfer", message, { uri });
 }
@@ -46,13 +46,17 @@ export function toReadable(opened: OpenedObject, at: ReadContext): Readable {
 }
 
 /** Everything an opened object delivers, or `object-too-large` before more than `maxBytes` are held. */
-export async function readAll(opened: OpenedObject, maxBytes: number, at: ReadContext): Promise<Uint8Array> {
+export async function readAll(
+  opened: OpenedObject,
+  { maxBytes, room = newRoom }: BackendRead,
+  at: ReadContext,
+): Promise<Uint8Array> {
   watch(opened, at.signal);
   try {
     if (opened.length !== undefined && opened.length > maxBytes)
       throw tooLarge(at.uri, maxBytes, opened.length);
     // With a known length one buffer is filled in place: half the peak memory of collecting first.
-    const whole = opened.length === undefined ? undefined : new Uint8Array(opened.length);
+    const whole = opened.length === undefined ? undefined : room(opened.length);
     const chunks: Uint8Array[] = [];
     let size = 0;
     for await (const chunk of checkedChunks(opened, at)) {
@@ -67,7 +71,11 @@ export async function readAll(opened: OpenedObject, maxBytes: number, at: ReadCo
   }
 }
 
-function tooLarge(uri: string, maxBytes: number, size: number | undefined): ObjectStoreError {
+export function newRoom(bytes: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
+
+export function tooLarge(uri: string, maxBytes: number, size: number | undefined): ObjectStoreError {
   const found = size === undefined ? "it has more" : `found ${size}`;
   const message = `Expected at most ${maxBytes} bytes in ${uri}, ${found}; raise maxBytes, or use stream or download.`;
   return new ObjectStoreError("object-too-large", message, { uri });

@@ -29,6 +29,11 @@ export interface StreamOptions extends CallOptions {
 export interface GetOptions extends StreamOptions {
   /** Refuse to buffer more than this many bytes (default 2 GiB): `object-too-large`. */
   maxBytes?: number | undefined;
+  /**
+   * Memory for the bytes, asked for once with their number, and returned. For who reads object after object: new memory for each costs more
+   * than reading a local file does. What it holds after an error is not defined; stores that do not tell a length beforehand leave it aside.
+   */
+  room?: ((bytes: number) => Uint8Array<ArrayBuffer>) | undefined;
 }
 
 export interface PutOptions extends CallOptions {

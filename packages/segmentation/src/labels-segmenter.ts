@@ -7,6 +7,7 @@ import type { LabelPixels, Segmentation, SegmentContext, Segmenter } from "./typ
  * A label image made elsewhere, as a segmentation: labels become 1 to n in ascending order. Any type of pixel is taken whose values are
  * whole numbers from 0 up.
  *
+ * @param into takes the labels.
  * @throws SegmentationError `invalid_image` for negative or broken labels or a size that does not fit, `cancelled`
  */
 export async function segmentationFromLabels(
@@ -14,12 +15,13 @@ export async function segmentationFromLabels(
   width: number,
   height: number,
   context: SegmentContext = {},
+  into: Int32Array = new Int32Array(width * height),
 ): Promise<Segmentation> {
   checkImage(image, width, height);
   const order = sortedLabels(image);
   await pause(context);
   const slots = new Map<number | bigint, number>(order.map((label, i) => [label, i + 1]));
-  const labels = new Int32Array(image.length);
+  const labels = into;
   let last: number | bigint = 0;
   let slot = 0;
   for (let i = 0; i < image.length; i++) {
@@ -37,7 +39,11 @@ export async function segmentationFromLabels(
 
 /** Takes the labels of the caller: what it is given as pixels is the label image. See `segmentationFromLabels`. */
 export function createLabelsSegmenter(): Segmenter {
-  return { method: "labels", segment: segmentationFromLabels, close: async () => undefined };
+  return {
+    method: "labels",
+    segment: (image, width, height, context) => segmentationFromLabels(image, width, height, context),
+    close: async () => undefined,
+  };
 }
 
 /** Labels other than the background, ascending. */

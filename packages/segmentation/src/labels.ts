@@ -119,10 +119,12 @@ export function relabel(labels: Int32Array): number[] {
  * polygons stay with their objects. The given one is not changed.
  *
  * @param rules `minAreaPx`: fewer pixels are dropped; `clearBorder`: what touches the outermost row or column is dropped.
+ * @param into takes the labels.
  */
 export function filterInstances<P extends Provenance>(
   segmentation: Segmentation<P>,
   rules: { readonly minAreaPx?: number; readonly clearBorder?: boolean },
+  into: Int32Array = new Int32Array(segmentation.labels.length),
 ): Segmentation<P> {
   const { width, height } = segmentation;
   const { minAreaPx = 0, clearBorder: inside = false } = rules;
@@ -134,7 +136,7 @@ export function filterInstances<P extends Provenance>(
     )
     .sort((a, b) => a.label - b.label);
   const after = new Map(instances.map(({ label }, i) => [label, i + 1]));
-  const labels = new Int32Array(segmentation.labels.length);
+  const labels = into;
   let last = 0;
   let kept = 0;
   for (let i = 0; i < labels.length; i++) {
@@ -143,7 +145,7 @@ export function filterInstances<P extends Provenance>(
       last = label;
       kept = after.get(label) ?? 0;
     }
-    if (kept !== 0) labels[i] = kept;
+    labels[i] = kept;
   }
   return { ...segmentation, labels, instances: instances.map((one, i) => ({ ...one, label: i + 1 })) };
 }

@@ -13,7 +13,7 @@ import { cropNameOf } from "./names.ts";
 import { resizeLabels, resizeLinear, sampledFrom } from "./pixel-ops.ts";
 import { maxOf, qualityOf } from "./quality.ts";
 import { type SegmentationTools, type SegmentedField, segmentField } from "./segment-field.ts";
-import { giveBackPlane } from "./spare-planes.ts";
+import { giveBack } from "./spare-memory.ts";
 import { chosen } from "./thumbnail.ts";
 
 /** Side of a crop, at most. */
@@ -61,10 +61,12 @@ export async function convertCells(
     for (const set of options.cropSets)
       await cutSet(field, set, set.resized ? resized : original, segmented, output, context, set === last);
   } finally {
-    if (resized !== original) for (const plane of resized.planes) giveBackPlane(plane.data);
+    if (resized !== original) for (const plane of resized.planes) giveBack(plane.data);
   }
   if (options.recipe === "opencell") opencellLines(field, original, resized, output);
   const { provenance, warnings } = all;
+  giveBack(all.labels);
+  giveBack(kept.labels);
   return { found: all.instances.length, provenance, warnings };
 }
 

@@ -13,6 +13,7 @@ import { fieldOutput, type SheetEntry } from "./field-output.ts";
 import { labelsUriOf } from "./names.ts";
 import { type FieldImage, openFieldImage } from "./open-field.ts";
 import { type FileTally, storeSink, tarSink } from "./sink.ts";
+import { giveBack } from "./spare-memory.ts";
 
 /** Everything that converting a field needs; it runs in a worker thread. */
 export interface ConvertInput {
@@ -92,6 +93,7 @@ export async function convertField(
           ...(segmenter === undefined ? {} : { segmenter }),
         });
   const { tally, sheet, crops, side } = await output.finish();
+  for (const plane of planes) giveBack(plane.data);
   return {
     sha256: image.sha256,
     width: image.width,

@@ -13,6 +13,7 @@ import { type ObjectStore, sha256Hex, sha256Of } from "@cytomesh/object-store";
 import { ImagingError } from "../../errors.ts";
 import type { ReadLimits } from "../../schemas/convert.ts";
 import type { Raster } from "./crop.ts";
+import { giveBack, takeBytes, takePlane } from "./spare-memory.ts";
 
 /** Files up to this size are fetched whole, with one request, and hashed as they are decoded; larger ones are read plane by plane. */
 const wholeBelowBytes = 128 * 1024 * 1024;
@@ -32,7 +33,7 @@ export interface FieldImage extends AsyncDisposable {
   /** Largest value of the pixel type as stored. */
   readonly maxValue: number;
   readonly warnings: readonly string[];
-  /** A channel, its planes projected. */
+  /** A channel, its planes projected, in memory that is lent: see `giveBack`. */
   channel(index: number, projection: "max" | "middle"): Promise<Raster>;
 }
 
@@ -72,11 +73,12 @@ async function openAndHash(store: ObjectStore, uri: string, limits: ReadLimits, 
     return { image, sha256: await hashOfFolder(store, uri, signal) };
   }
   if (head.size <= wholeBelowBytes) {
-    const bytes = (await store.get(uri, { signal })) as Uint8Array<ArrayBuffer>;
+    const bytes = (await store.get(uri, { signal, room: takeBytes })) as Uint8Array<ArrayBuffer>;
     const sha256 = sha256Hex(bytes);
     const image = await openAlone(bytes, uri, options);
     // An image of several files needs the others too; the bytes of this one are hashed all the same.
-    if (image !== undefined && !image.info.needsOtherFiles) return { image, sha256 };
+    if (image !== undefined && !image.info.needsOtherFiles)
+      return { image: givingBack(image, bytes), sha256 };
     await image?.[Symbol.asyncDispose]();
     return { image: await openImage(uri, { ...options, store }), sha256 };
   }
@@ -90,6 +92,18 @@ async function openAndHash(store: ObjectStore, uri: string, limits: ReadLimits, 
     );
   }
   return { image, sha256 };
+}
+
+/** The image, whose file's bytes serve others once it is disposed of: planes are copies. */
+function givingBack(image: MicroscopyImage, bytes: Uint8Array<ArrayBuffer>): MicroscopyImage {
+  return {
+    info: image.info,
+    plane: image.plane,
+    async [Symbol.asyncDispose]() {
+      await image[Symbol.asyncDispose]();
+      giveBack(bytes);
+    },
+  };
 }
 
 /** Undefined for what only points to the files with the pixels. */
@@ -147,10 +161,14 @@ function fieldOf(
     );
   // The samples of one page are cut out of one decoding.
   let last: { key: string; plane: Plane } | undefined;
-  const page = async (index: number, depth: number): Promise<Plane> => {
+  const asStored = series.pixelType === "uint16" && series.sizes.samples === 1;
+  const page = async (index: number, depth: number, into: Uint16Array<ArrayBuffer>): Promise<Plane> => {
     const key = `${index}/${depth}`;
     if (samples > 1 && last?.key === key) return last.plane;
-    const stored = await image.plane(unnamed ? { t: index, z: depth } : { c: index, z: depth }, { signal });
+    const stored = await image.plane(unnamed ? { t: index, z: depth } : { c: index, z: depth }, {
+      signal,
+      into: asStored ? into : undefined,
+    });
     const plane = presentable(stored, series);
     if (samples > 1) last = { key, plane };
     return plane;
@@ -172,14 +190,19 @@ function fieldOf(
           `${uri}: channel ${index} is asked for, but the file has ${channels}, counted from 0 (axes ${series.axes})`,
         );
       const [first, sample] = [Math.floor(index / samples), index % samples];
-      const read = async (depth: number) =>
-        inSixteenBits(await page(first, depth), sample, `${uri}, channel ${index}`);
-      if (projection === "middle" || z === 1)
-        return { width: x, height: y, data: await read(z === 1 ? 0 : Math.floor((z - 1) / 2)) };
-      const data = (await read(0)).slice();
-      for (let depth = 1; depth < z; depth++) {
-        signal.throwIfAborted();
-        maxInto(data, await read(depth));
+      const read = async (depth: number, into: Uint16Array<ArrayBuffer>) =>
+        inSixteenBits(await page(first, depth, into), sample, into, `${uri}, channel ${index}`);
+      const data = takePlane(x * y);
+      if (projection === "middle" || z === 1) await read(z === 1 ? 0 : Math.floor((z - 1) / 2), data);
+      else {
+        await read(0, data);
+        const other = takePlane(x * y);
+        for (let depth = 1; depth < z; depth++) {
+          signal.throwIfAborted();
+          await read(depth, other);
+          maxInto(data, other);
+        }
+        giveBack(other);
       }
       return { width: x, height: y, data };
     },
@@ -199,12 +222,15 @@ function maxInto(into: Uint16Array, other: Uint16Array): void {
   }
 }
 
-/** @throws ImagingError `unsupported-pixels` when a value is not a whole number from 0 to 65535. */
-function inSixteenBits(plane: Plane, sample: number, where: string): Uint16Array {
+/** Puts a sample of a plane into `result`. @throws ImagingError `unsupported-pixels` when a value is not a whole number from 0 to 65535. */
+function inSixteenBits(plane: Plane, sample: number, result: Uint16Array, where: string): void {
   const { data, samples, pixelType } = plane;
-  if (data instanceof Uint16Array && samples === 1) return data;
+  if (data === result) return;
+  if (data instanceof Uint16Array && samples === 1) {
+    result.set(data);
+    return;
+  }
   const count = plane.width * plane.height;
-  const result = new Uint16Array(count);
   let fits = true;
   if (data instanceof BigInt64Array || data instanceof BigUint64Array)
     for (let i = 0, k = sample; i < count; i++, k += samples) {
@@ -223,5 +249,4 @@ function inSixteenBits(plane: Plane, sample: number, where: string): Uint16Array
       "unsupported-pixels",
       `${where}: expected whole numbers from 0 to 65535, found ${pixelType} pixels outside; scale the file to uint16 first`,
     );
-  return result;
 }

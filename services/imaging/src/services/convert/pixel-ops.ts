@@ -6,7 +6,7 @@ import {
   resizeNearest,
 } from "@cytomesh/microscopy";
 import type { Raster } from "./crop.ts";
-import { takePlane } from "./spare-planes.ts";
+import { takePlane } from "./spare-memory.ts";
 
 // The rasters of this service as planes of the microscopy package, and back.
 
@@ -16,7 +16,7 @@ function planeOf(image: Raster | Raster<Int32Array>): Plane {
 }
 
 /**
- * Resize as OpenCV does, bilinearly; the sampling step is `1 / factor`. The pixels lie in memory that is lent: see `giveBackPlane`.
+ * Resize as OpenCV does, bilinearly; the sampling step is `1 / factor`. The pixels lie in memory that is lent: see `giveBack`.
  */
 export function resizeLinear(image: Raster, factor: number): Raster {
   const into = takePlane(resizedSide(image.width, factor) * resizedSide(image.height, factor));

@@ -9,6 +9,7 @@ import type { TaskContext } from "@cytomesh/service-kit/task";
 import { ImagingError } from "../../errors.ts";
 import type { ConvertOptions } from "../../schemas/options.ts";
 import type { Raster } from "./crop.ts";
+import { giveBack, takeLabels } from "./spare-memory.ts";
 
 /** The nuclei of a field: all that were found, and those that get crops. */
 export interface SegmentedField {
@@ -45,7 +46,11 @@ export async function segmentField(
     refuseConstant(data, uri);
   if (options.recipe === "opencell") refuseSmall(nucleus, options, uri);
   const all = await find(nucleus, minAreaPx, tools, uri, context);
-  const kept = filterInstances(all, { minAreaPx, clearBorder: options.border === "drop" });
+  const kept = filterInstances(
+    all,
+    { minAreaPx, clearBorder: options.border === "drop" },
+    takeLabels(all.labels.length),
+  );
   if (kept.width !== width || kept.height !== height)
     throw new Error(`${uri}: segmented as ${kept.height} × ${kept.width}, the field is ${height} × ${width}`);
   return { all, kept };
@@ -68,7 +73,9 @@ async function find(
       "labels-differ",
       `${labels.uri}: expected labels of ${height} × ${width} as ${uri} has, found ${labels.height} × ${labels.width}`,
     );
-  return segmentationFromLabels(labels.data, width, height, context);
+  const found = await segmentationFromLabels(labels.data, width, height, context, takeLabels(width * height));
+  giveBack(labels.data);
+  return found;
 }
 
 /** The published pipeline predicts by blocks, and has no answer for a field that is smaller than one. */
