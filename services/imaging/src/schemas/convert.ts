@@ -54,6 +54,8 @@ export const sheetEntrySchema = z.object({
   label: count,
   crop: z.string(),
   areaPx: count,
+  cropPx: count,
+  umPerPx: z.number(),
   probability: z.number(),
   flags: z.array(z.string()),
 });
@@ -77,7 +79,7 @@ export type ShardRecord = z.infer<typeof shardRecordSchema>;
 export function convertRequest(spec: ConvertFieldsSpec, options: ConvertOptions): object {
   const { listing } = spec;
   return {
-    format: "cytomesh-crops/2",
+    format: "cytomesh-crops/3",
     uris: spec.uris.length,
     urisSha256: sha256Hex(spec.uris.map((uri) => `${uri}\n`).join("")),
     listing:
@@ -91,7 +93,7 @@ export function convertRequest(spec: ConvertFieldsSpec, options: ConvertOptions)
 
 /** The last thing in an output folder: it is complete once this is there. */
 export const manifestSchema = z.object({
-  format: z.literal("cytomesh-crops/2"),
+  format: z.literal("cytomesh-crops/3"),
   fields: count,
   emptyFields: count,
   crops: count,

@@ -1,9 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import type { TaskContext } from "@cytomesh/service-kit/task";
 import type { SheetEntry } from "../convert/field-output.ts";
 import { encodePng } from "../convert/pixel-ops.ts";
-import { type SheetSummary, sheetHtml } from "./sheet-html.ts";
-import { drawPage, perPage } from "./sheet-pages.ts";
+import { htmlPages, pageFile } from "./sheet-html.ts";
+import { drawPage, perPage, thumbBytes } from "./sheet-pages.ts";
+import type { SheetSummary } from "./sheet-summary.ts";
 
 /** What a sheet is made of. */
 export interface SheetInput {
@@ -20,29 +21,24 @@ export interface SheetFile {
   readonly bytes: Uint8Array;
 }
 
-/** Make the contact sheet: `page-1.png` … and `index.html`. */
+/** Make the contact sheet: `page-1.png` …, `index.html`, and `crops-2.html` … where there are more crops than a page should have. */
 export async function makeContactSheet(input: SheetInput, context: TaskContext): Promise<SheetFile[]> {
   const { entries, summary } = input;
-  const thumbs = await readFile(input.thumbs);
-  const fieldNumbers = new Map<string, number>();
-  for (const { field } of entries)
-    if (!fieldNumbers.has(field)) fieldNumbers.set(field, fieldNumbers.size + 1);
+  const fields = new Map(summary.fields.map((field) => [field.field, field]));
   const pages = Math.ceil(entries.length / perPage);
-  const pageFile = (page: number) => `page-${page + 1}.png`;
   const files: SheetFile[] = [];
+  await using file = await open(input.thumbs);
   for (let page = 0; page < pages; page++) {
-    const title = `${entries.length} of ${summary.crops} crops, ${summary.fields} fields, page ${page + 1} of ${pages}`;
-    const canvas = drawPage(entries, fieldNumbers, thumbs, page * perPage, title);
-    const bytes = encodePng(canvas.rgb, {
-      width: canvas.width,
-      height: canvas.height,
-      channels: 3,
-      level: 6,
-    });
+    const first = page * perPage;
+    const shown = entries.slice(first, first + perPage);
+    const thumbs = new Uint8Array(shown.length * thumbBytes);
+    await file.read(thumbs, 0, thumbs.length, first * thumbBytes);
+    const { rgb, width, height } = drawPage({ entries: shown, first, thumbs, page, pages }, summary, fields);
+    const bytes = encodePng(rgb, { width, height, channels: 3, level: 6 });
     files.push({ name: pageFile(page), type: "image/png", bytes });
     await context.breathe();
   }
-  const page = sheetHtml(summary, entries, fieldNumbers, pageFile);
-  files.push({ name: "index.html", type: "text/html; charset=utf-8", bytes: Buffer.from(page) });
+  for (const { name, text } of htmlPages(summary, entries, fields))
+    files.push({ name, type: "text/html; charset=utf-8", bytes: Buffer.from(text) });
   return files;
 }

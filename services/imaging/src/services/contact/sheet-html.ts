@@ -1,67 +1,80 @@
 import type { SheetEntry } from "../convert/field-output.ts";
-import { thumbSize } from "../convert/thumbnail.ts";
-import { flagMarks, placeOf } from "./sheet-pages.ts";
+import { css } from "./sheet-css.ts";
+import { colourOf, flagMarks, perPage, placeOf } from "./sheet-pages.ts";
+import { failureCounts, fieldCount, plural, type SheetField, type SheetSummary } from "./sheet-summary.ts";
 
-/** What a sheet says about its job. */
-export interface SheetSummary {
-  readonly recipe: string;
-  readonly segmentation: string;
-  readonly fields: number;
-  readonly emptyFields: number;
-  readonly failed: readonly { readonly uri: string; readonly reason: string; readonly message: string }[];
-  readonly crops: number;
-}
+/** Crops on one HTML page. */
+export const perHtml = 5 * perPage;
 
-/** Failed fields that are named on the page; `errors.csv` has them all. */
-const shownFailures = 100;
+/** Lines that a list on the page has at most; the tables of the job have them all. */
+const shownLines = 100;
+/** Fields named beside a warning at most. */
+const shownNames = 5;
+/** Fields that the page describes at most. */
+const shownFields = 1_000;
 
-/** The contact sheet as a page: the thumbnails of the PNG pages beside it, each with its caption, filtered by flags. */
-export function sheetHtml(
+/** File with the thumbnails of a page. */
+export const pageFile = (page: number) => `page-${page + 1}.png`;
+
+const htmlFile = (page: number) => (page === 0 ? "index.html" : `crops-${page + 1}.html`);
+
+/**
+ * The contact sheet for a browser: thumbnails are cut from the PNG pages beside it, so the folder can be opened and copied as it is, and needs
+ * nothing from elsewhere. The first page also says what became of the job.
+ */
+export function htmlPages(
   summary: SheetSummary,
   entries: readonly SheetEntry[],
-  fieldNumbers: ReadonlyMap<string, number>,
-  pageFile: (page: number) => string,
+  fields: ReadonlyMap<string, SheetField>,
+): { name: string; text: string }[] {
+  const count = Math.max(1, Math.ceil(entries.length / perHtml));
+  return Array.from({ length: count }, (_, page) => ({
+    name: htmlFile(page),
+    text: htmlPage(summary, entries, fields, page, count),
+  }));
+}
+
+function htmlPage(
+  summary: SheetSummary,
+  entries: readonly SheetEntry[],
+  fields: ReadonlyMap<string, SheetField>,
+  page: number,
+  pages: number,
 ): string {
-  const cells = entries.map((entry, i) => cellHtml(entry, i, fieldNumbers, pageFile)).join("\n");
-  const boxes = Object.entries(flagMarks)
-    .map(([flag, { letters, colour }]) => {
-      const count = entries.filter((entry) => entry.flags.includes(flag)).length;
-      return `<label style="--c:rgb(${colour.join(" ")})"><input type="checkbox" checked value="${flag}"> <b>${letters}</b> ${flag} (${count})</label>`;
-    })
-    .join("");
-  const { failed } = summary;
-  const failures = failed
-    .slice(0, shownFailures)
-    .map(({ uri, reason, message }) => `<tr><td>${html(uri)}<td>${html(reason)}<td>${html(message)}`)
-    .join("\n");
+  const first = page * perHtml;
+  const shown = entries.slice(first, first + perHtml);
+  const sprites = Array.from(
+    { length: Math.ceil(shown.length / perPage) },
+    (_, i) => `.p${first / perPage + i}{background-image:url(${pageFile(first / perPage + i)})}`,
+  );
+  const title = `${plural(summary.crops, "crop")} of ${fieldCount(summary)}`;
+  const links = pages === 1 ? "" : pageLinks(page, pages);
   return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Crops: ${summary.crops} of ${summary.fields} fields</title>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
 <style>
-body{background:#111318;color:#e5e7eb;font:13px/1.4 system-ui,sans-serif;margin:24px}
-h1{font-size:18px;font-weight:600;margin:0 0 4px}p,summary{color:#9ca3af;margin:0 0 12px}
-.bar{display:flex;gap:18px;flex-wrap:wrap;margin:0 0 16px;position:sticky;top:0;background:#111318;padding:8px 0}
-.bar b,.chip{color:var(--c)}label{cursor:pointer}
-.grid{display:grid;grid-template-columns:repeat(auto-fill,132px);gap:12px}
-figure{margin:0;width:132px}figure[hidden]{display:none}
-.t{width:${thumbSize}px;height:${thumbSize}px;transform:scale(1.375);transform-origin:0 0;margin-bottom:36px}
-figcaption{font-size:11px;overflow-wrap:anywhere}figcaption span{color:#9ca3af}
-.chip{font-size:10px;font-weight:600;margin-right:6px}
-table{border-collapse:collapse;margin:0 0 16px}td,th{padding:2px 12px 2px 0;text-align:left;vertical-align:top;overflow-wrap:anywhere}
+${css}
+${sprites.join("\n")}
 </style>
-<h1>${summary.crops} crops of ${summary.fields} fields</h1>
-<p>${html(summary.recipe)}, segmentation: ${html(summary.segmentation)}; ${summary.emptyFields} field(s) without a nucleus, ${failed.length} failed; ${entries.length} crops shown, evenly chosen. Nucleus blue, further channels green and red; brightness per field; the nucleus outlined.</p>
-${failed.length === 0 ? "" : `<details open><summary>${failed.length} failed field(s)${failed.length > shownFailures ? `, the first ${shownFailures}` : ""}</summary><table><tr><th>field<th>reason<th>message\n${failures}\n</table></details>`}
-<div class="bar"><span>show</span><label><input type="checkbox" checked value=""> without flags (${entries.filter(({ flags }) => flags.length === 0).length})</label>${boxes}</div>
-<div class="grid">
-${cells}
-</div>
+<h1>${title}</h1>
+${page === 0 ? overview(summary) : ""}
+${links}
+${filters(shown)}
+<main class="grid">
+${cells(shown, first, fields)}
+</main>
+${links}
 <script>
-const boxes = [...document.querySelectorAll("input")];
+const boxes = [...document.querySelectorAll(".bar input")];
+const figures = [...document.querySelectorAll("figure")];
 const show = () => {
   const on = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
-  for (const figure of document.querySelectorAll("figure"))
+  const fields = new Set();
+  for (const figure of figures) {
     figure.hidden = !figure.dataset.flags.split(" ").some((flag) => on.has(flag));
+    if (!figure.hidden) fields.add(figure.dataset.field);
+  }
+  for (const tile of document.querySelectorAll(".field")) tile.hidden = !fields.has(tile.dataset.field);
 };
 for (const box of boxes) box.onchange = show;
 </script>
@@ -69,26 +82,156 @@ for (const box of boxes) box.onchange = show;
 `;
 }
 
-function cellHtml(
-  entry: SheetEntry,
-  index: number,
-  fieldNumbers: ReadonlyMap<string, number>,
-  pageFile: (page: number) => string,
-): string {
+/** What the job was, what failed, and every field in a line. */
+function overview(summary: SheetSummary): string {
+  const { fields, failed } = summary;
+  const empty = fields.filter((field) => field.crops === 0);
+  const warned = fields.filter((field) => field.warnings.length > 0);
+  const badges = [
+    failed.length > 0
+      ? `<span class="bad">${failed.length} failed</span>`
+      : `<span class="good">none failed</span>`,
+    empty.length > 0 ? `<span class="warn">${empty.length} without a nucleus</span>` : "",
+    warned.length > 0 ? `<span class="warn">${warned.length} with warnings</span>` : "",
+  ];
+  const counts = fields.map((field) => field.crops).sort((a, b) => a - b);
+  const spread =
+    counts.length < 2
+      ? ""
+      : `; per field ${counts[0]} to ${counts.at(-1)} crops, median ${counts[Math.floor(counts.length / 2)]}`;
+  return `<p class="badges">${badges.join("")}</p>
+<p>Recipe ${html(summary.recipe)}, segmentation ${html(summary.segmentation)}; ${summary.shown} of ${summary.crops} crops are shown, evenly chosen${spread}.
+Channels have the colours of their names, with one brightness per field; the nucleus is outlined in orange; scale bars are in µm.</p>
+${failureTable(failed)}
+${linesOf(
+  "without a nucleus",
+  empty.map((field) => `<li>${html(field.name)}, ${field.found} found before filters`),
+)}
+${linesOf("with warnings", warningLines(warned), warned.length)}
+${fieldTable(fields)}`;
+}
+
+function failureTable(failed: SheetSummary["failed"]): string {
+  if (failed.length === 0) return "";
+  const rows = failed.slice(0, shownLines).map(({ uri, reason, message }) => {
+    // The table has the URI in a column of its own.
+    const text = message.startsWith(`${uri}: `) ? message.slice(uri.length + 2) : message;
+    return `<tr><td>${html(readable(uri))}<td class="bad">${html(reason)}<td>${html(text)}`;
+  });
+  return `<details open><summary>${plural(failed.length, "field")} failed: ${html(failureCounts(failed))}${firstOf(failed.length, shownLines)}</summary>
+<div><table><tr><th>field<th>reason<th>message
+${rows.join("\n")}
+</table></div></details>`;
+}
+
+/** Each warning once, with the fields that have it. */
+function warningLines(fields: readonly SheetField[]): string[] {
+  const names = new Map<string, string[]>();
+  for (const { uri, name, warnings } of fields)
+    for (const warning of new Set(warnings.map((text) => text.replaceAll(uri, "").replace(/^: /, ""))))
+      names.set(warning, [...(names.get(warning) ?? []), name]);
+  return [...names]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .map(([warning, of]) => {
+      const more = of.length > shownNames ? ` and ${of.length - shownNames} more` : "";
+      return `<li>${html(warning)}: ${of.slice(0, shownNames).map(html).join(", ")}${more}`;
+    });
+}
+
+function linesOf(what: string, lines: readonly string[], fields = lines.length): string {
+  if (lines.length === 0) return "";
+  return `<details><summary>${plural(fields, "field")} ${what}${firstOf(lines.length, shownLines)}</summary><ul>
+${lines.slice(0, shownLines).join("\n")}
+</ul></details>`;
+}
+
+function fieldTable(fields: readonly SheetField[]): string {
+  if (fields.length === 0) return "";
+  const most = Math.max(1, ...fields.map((field) => field.crops));
+  const rows = fields.slice(0, shownFields).map((field) => {
+    const bar = Math.round((field.crops / most) * 120);
+    return `<tr><td>${field.number}<td>${html(field.name)}<td>${field.width} × ${field.height}<td>${pixelSize(field)}<td>${channels(field)}<td>${field.found}<td><i style="width:${bar}px"></i> ${field.crops}`;
+  });
+  return `<details><summary>${plural(fields.length, "field")} converted${firstOf(fields.length, shownFields)}</summary>
+<div><table><tr><th>#<th>field<th>px<th>µm per px<th>channels<th>found<th>crops
+${rows.join("\n")}
+</table></div></details>`;
+}
+
+const firstOf = (count: number, shown: number) =>
+  count > shown ? `; the first ${shown} are listed here` : "";
+
+function pixelSize({ umPerPx }: SheetField): string {
+  return umPerPx === 0 ? "not known" : String(Number(umPerPx.toPrecision(4)));
+}
+
+function channels(field: SheetField): string {
+  return field.channels.map((name, c) => `<b style="color:${rgb(colourOf(c))}">${html(name)}</b>`).join(" ");
+}
+
+const rgb = (colour: readonly number[]) => `rgb(${colour.join(" ")})`;
+
+function pageLinks(page: number, pages: number): string {
+  const links = Array.from({ length: pages }, (_, i) =>
+    i === page ? `<b>${i + 1}</b>` : `<a href="${htmlFile(i)}">${i + 1}</a>`,
+  );
+  return `<nav>page ${links.join(" ")}</nav>`;
+}
+
+function filters(shown: readonly SheetEntry[]): string {
+  const count = (test: (entry: SheetEntry) => boolean) => shown.filter(test).length;
+  const boxes = Object.entries(flagMarks).map(
+    ([flag, { colour }]) =>
+      `<label><input type="checkbox" checked value="${flag}"> <b style="color:${rgb(colour)}">${flag}</b> ${count(({ flags }) => flags.includes(flag))}</label>`,
+  );
+  return `<div class="bar"><span>Show crops</span><label><input type="checkbox" checked value=""> without flags ${count(({ flags }) => flags.length === 0)}</label>${boxes.join("")}</div>`;
+}
+
+/** The crops, before those of each field what it is. */
+function cells(shown: readonly SheetEntry[], first: number, fields: ReadonlyMap<string, SheetField>): string {
+  const lines: string[] = [];
+  for (const [i, entry] of shown.entries()) {
+    const field = fields.get(entry.field);
+    if (field === undefined) continue;
+    if (entry.field !== shown[i - 1]?.field) {
+      const here = shown.filter((other) => other.field === entry.field).length;
+      lines.push(fieldTile(field, here));
+    }
+    lines.push(cell(entry, first + i, field));
+  }
+  return lines.join("\n");
+}
+
+function fieldTile(field: SheetField, shown: number): string {
+  const size = field.umPerPx === 0 ? "" : `, ${pixelSize(field)} µm/px`;
+  return `<section class="field" data-field="${field.number}" title="${html(readable(field.uri))}"><h2>${field.number}</h2><h3>${html(field.name).replace(/[_-]/g, "$&<wbr>")}</h3>
+<p>${field.width} × ${field.height} px${size}<br>${plural(field.crops, "crop")} of ${field.found} found, ${shown} shown<br>${channels(field)}</p></section>`;
+}
+
+function cell(entry: SheetEntry, index: number, field: SheetField): string {
   const { page, x, y } = placeOf(index);
-  const chips = entry.flags
-    .map((flag) => {
-      const mark = flagMarks[flag];
-      return mark === undefined
-        ? ""
-        : `<span class="chip" style="--c:rgb(${mark.colour.join(" ")})">${mark.letters}</span>`;
-    })
-    .join("");
-  const facts = [
-    entry.areaPx > 0 ? `${entry.areaPx} px` : "",
-    entry.probability >= 0 ? `p ${entry.probability.toFixed(2)}` : "",
-  ].filter(Boolean);
-  return `<figure data-flags="${entry.flags.join(" ")}" title="${html(entry.crop)}"><div class="t" style="background:url(${pageFile(page)}) -${x}px -${y}px"></div><figcaption>${fieldNumbers.get(entry.field)}#${entry.label} <span>${facts.join(", ")}<br>${html(entry.field)}</span><br>${chips}</figcaption></figure>`;
+  const area = entry.areaPx === 0 ? "" : `${entry.areaPx} px`;
+  const um2 =
+    entry.areaPx === 0 || field.umPerPx === 0 ? "" : `${Math.round(entry.areaPx * field.umPerPx ** 2)} µm²`;
+  const probability = entry.probability < 0 ? "" : `p ${entry.probability.toFixed(2)}`;
+  const facts = [area, um2, probability].filter(Boolean);
+  // Both do not fit below the picture.
+  const caption = [um2 || area, probability].filter(Boolean).join(" · ");
+  const chips = entry.flags.map((flag) => {
+    const mark = flagMarks[flag];
+    return mark === undefined ? "" : `<b style="color:${rgb(mark.colour)}">${flag}</b> `;
+  });
+  const alt = `nucleus ${entry.label} of ${field.name}, ${[...facts, ...entry.flags].join(", ")}`;
+  return `<figure data-field="${field.number}" data-flags="${entry.flags.join(" ")}" title="${html(entry.crop)}"><div class="t p${page}" role="img" aria-label="${html(alt)}" style="background-position:-${x}px -${y}px"></div><figcaption>${field.number}#${entry.label} <span>${caption}</span><br>${chips.join("")}</figcaption></figure>`;
+}
+
+/** A URI as people write it; for reading only. */
+function readable(uri: string): string {
+  try {
+    return decodeURI(uri);
+  } catch {
+    return uri;
+  }
 }
 
 function html(text: string): string {

@@ -158,7 +158,7 @@ async function finish(
   );
   const fields = records.flatMap((record) => record.fields);
   const manifest: CropsManifest = {
-    format: "cytomesh-crops/2",
+    format: "cytomesh-crops/3",
     fields: fields.length,
     emptyFields: fields.filter((field) => field.crops === 0).length,
     crops: fields.reduce((sum, field) => sum + field.crops, 0),

@@ -15,6 +15,10 @@ export interface SheetEntry {
   readonly label: number;
   readonly crop: string;
   readonly areaPx: number;
+  /** Side of the crop. */
+  readonly cropPx: number;
+  /** Of the crop; 0: not known. */
+  readonly umPerPx: number;
   /** -1: none. */
   readonly probability: number;
   readonly flags: readonly string[];
@@ -82,6 +86,8 @@ export function fieldOutput(
         label: instance?.label ?? 1,
         crop: row.crop,
         areaPx: instance?.areaPx ?? 0,
+        cropPx: row.sizePx,
+        umPerPx: row.cropUmPerPx,
         probability: instance?.probability ?? -1,
         flags: flagsOf(row.quality),
       });
@@ -100,7 +106,8 @@ export function fieldOutput(
   };
 }
 
-function nucleusFirst(channels: number, nucleus: number): number[] {
+/** Channels in the order of their colours on the sheet. */
+export function nucleusFirst(channels: number, nucleus: number): number[] {
   const others = Array.from({ length: channels }, (_, c) => c).filter((c) => c !== nucleus);
   return nucleus < channels ? [nucleus, ...others] : others;
 }

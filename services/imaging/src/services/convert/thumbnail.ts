@@ -1,7 +1,7 @@
 import type { Raster } from "./crop.ts";
 
 /** Side of a thumbnail on the contact sheet, px. */
-export const thumbSize = 96;
+export const thumbSize = 128;
 
 /** Share of the pixels of a field that may be black, and white, on the sheet. */
 const clipped = 0.002;
@@ -27,7 +27,7 @@ export function stretchOf(image: Raster): Stretch {
 }
 
 /** Colours of channels on the sheet: the nucleus blue, then green, red, and grey for all further ones. */
-const colours: readonly (readonly [number, number, number])[] = [
+export const channelColours: readonly (readonly [number, number, number])[] = [
   [0.35, 0.45, 1],
   [0.2, 1, 0.35],
   [1, 0.3, 0.3],
@@ -49,7 +49,11 @@ export function thumbnail(
   const out = new Float32Array(thumbSize * thumbSize * 3);
   for (const [c, pixels] of channels.entries()) {
     const { low, high } = stretches[c] as Stretch;
-    const colour = colours[Math.min(c, colours.length - 1)] as readonly [number, number, number];
+    const colour = channelColours[Math.min(c, channelColours.length - 1)] as readonly [
+      number,
+      number,
+      number,
+    ];
     const small = shrink(pixels, size);
     for (let i = 0; i < small.length; i++) {
       const grey = Math.min(1, Math.max(0, ((small[i] as number) - low) / (high - low)));
