@@ -198,6 +198,19 @@ test("damaged and lying data are refused by what is wrong with them, and the nex
   await assert.rejects(read(floats), { tag: "unsupported", message: /samples of 32 bits/ });
 });
 
+test("data that are decoded side by side do not mind damaged ones among them", async () => {
+  const pixels = field(shape);
+  const good = buildTiff(shape, [{ pixels }]);
+  const cropped = (data: Uint8Array, size: Parameters<typeof encode>[1]) => encode(data, size).slice(0, -9);
+  const bad = buildTiff({ ...shape, encode: cropped }, [{ pixels }]);
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 24 }, (_, i) => read(i % 3 === 0 ? bad : good)),
+  );
+  for (const [i, outcome] of outcomes.entries())
+    if (i % 3 === 0) assert.equal(outcome.status, "rejected");
+    else assert.ok(outcome.status === "fulfilled" && outcome.value.pixels.equals(pixels));
+});
+
 test("memory stays where it is over a thousand tiles, also of damaged ones", async () => {
   const size = { width: 64, height: 64, samples: 1, bits: 16 };
   const good = encode(field({ ...shape, width: 64, height: 64 }), size);

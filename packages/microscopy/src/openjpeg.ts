@@ -64,19 +64,23 @@ let current: Promise<Instance> | undefined;
  */
 export async function decodeJp2(parts: readonly Uint8Array[], samples: number): Promise<Decoded> {
   const bytes = parts.reduce((sum, { length }) => sum + length, 0);
-  current ??= createInstance();
-  const used = current;
-  try {
-    const instance = await used;
-    // Nothing is awaited from here on: other calls may use the same instance in between.
-    // Per sample: 32 bits as decoded, as mapped and as converted, with slack for growth in steps of a fifth.
-    instance.limit = Math.min(2 ** 31, 96 * MiB + 32 * samples + 8 * bytes);
-    const decoded = run(instance, parts, bytes);
-    if (instance.memory.buffer.byteLength > KEPT_BYTES && current === used) current = undefined;
-    return decoded;
-  } catch (error) {
-    if (current === used) current = undefined;
-    throw error;
+  while (true) {
+    current ??= createInstance();
+    const used = current;
+    try {
+      const instance = await used;
+      // Another call met something odd in the meantime.
+      if (current !== used) continue;
+      // Nothing is awaited from here on: other calls may use the same instance in between.
+      // Per sample: 32 bits as decoded, as mapped and as converted, with slack for growth in steps of a fifth.
+      instance.limit = Math.min(2 ** 31, 96 * MiB + 32 * samples + 8 * bytes);
+      const decoded = run(instance, parts, bytes);
+      if (instance.memory.buffer.byteLength > KEPT_BYTES) current = undefined;
+      return decoded;
+    } catch (error) {
+      if (current === used) current = undefined;
+      throw error;
+    }
   }
 }
 
