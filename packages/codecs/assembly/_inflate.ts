@@ -402,15 +402,20 @@ function build(from: usize, symbols: u32, table: usize, tableBits: u32, room: u3
   let prefix: u32 = 0xffffffff;
   let levelBits: u32 = 0;
   let level: u32 = 0;
-  for (let length: u32 = 1; length <= longest; length++) {
+  const until = max(longest, tableBits);
+  for (let length: u32 = 1; length <= until; length++) {
+    // A code of one bit less stands for both that continue it: the table so far, twice.
+    if (length > 1 && length <= tableBits) {
+      const half: usize = 1 << (length - 1 + (kind == kindDistance ? 3 : 2));
+      memory.copy(table + half, table, half);
+    }
     code <<= 1;
-    let remaining = load<u32>(counts + length * 4);
+    let remaining = length <= longest ? load<u32>(counts + length * 4) : 0;
     for (; remaining > 0; remaining--, code++, index++) {
       const symbol: u32 = load<u16>(sorted + index * 2);
       const reversed = reverse(code, length);
       if (length <= tableBits) {
-        const entry: u64 = entryOf(symbol, kind, length);
-        for (let i = reversed; i < 1 << tableBits; i += 1 << length) put(table, i, entry, kind);
+        put(table, reversed, entryOf(symbol, kind, length), kind);
         continue;
       }
       const low = reversed & ((1 << tableBits) - 1);
