@@ -2,12 +2,12 @@ import { isUtf8 } from "node:buffer";
 import { Hdf5Error } from "../errors.ts";
 import { halfToNumber } from "../float16.ts";
 import type { H5Numbers, H5Sequences, H5Values } from "../types.ts";
-import type { ReadGlobal } from "./global-heap.ts";
+import type { GlobalHeap } from "./global-heap.ts";
 import type { StoredType } from "./stored-type.ts";
 
 /** What decoding may use beside the elements themselves. */
 export interface DecodeContext {
-  readGlobal: ReadGlobal;
+  heap: GlobalHeap;
   addressBytes: number;
   /** Takes bytes of variable-length values from what one read may return; throws when it is used up. */
   spend(bytes: number): void;
@@ -118,16 +118,31 @@ function heapStrings(
   const view = new DataView(bytes.buffer);
   const out = new Array<string>(count);
   for (let i = 0; i < count; i++) {
-    const found = heapObject(view, i * size, 1, context, where);
-    if (found === undefined) {
+    const reference = referenceAt(view, i * size, 1, context);
+    if (reference === undefined) {
       out[i] = "";
       continue;
     }
+    const { address, index, length } = reference;
+    const plain = context.heap.ascii(address, index, length, where);
+    if (plain !== undefined) {
+      out[i] = plain;
+      continue;
+    }
+    const found = objectOf(reference, context, where);
     const memory = Buffer.from(found.buffer, found.byteOffset, found.byteLength);
     const nul = memory.indexOf(0);
     out[i] = text(memory, 0, nul < 0 ? memory.length : nul, where, i);
   }
   return out;
+}
+
+/** Where a variable-length value lies in the heap. */
+interface HeapReference {
+  address: number;
+  index: number;
+  /** In bytes. */
+  length: number;
 }
 
 function heapObject(
@@ -137,14 +152,27 @@ function heapObject(
   context: DecodeContext,
   where: string,
 ): Uint8Array | undefined {
+  const reference = referenceAt(view, at, elementBytes, context);
+  return reference && objectOf(reference, context, where);
+}
+
+function referenceAt(
+  view: DataView,
+  at: number,
+  elementBytes: number,
+  context: DecodeContext,
+): HeapReference | undefined {
   const length = view.getUint32(at, true) * elementBytes;
   const { addressBytes } = context;
   const address = readAddress(view, at + 4, addressBytes);
   // The library writes no address where there is nothing.
   if (length === 0 || address === undefined || address === 0) return undefined;
   context.spend(length);
-  const index = view.getUint32(at + 4 + addressBytes, true);
-  const bytes = context.readGlobal(address, index, where);
+  return { address, index: view.getUint32(at + 4 + addressBytes, true), length };
+}
+
+function objectOf({ address, index, length }: HeapReference, context: DecodeContext, where: string) {
+  const bytes = context.heap.read(address, index, where);
   if (bytes.length < length) {
     throw new Hdf5Error(
       "corrupt",

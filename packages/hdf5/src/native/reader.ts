@@ -45,7 +45,7 @@ export interface NativeOptions {
 export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader {
   const { bytes: file, root, extension } = openSuperblock(path);
   const resolve = openShared(file, extension);
-  const readGlobal = openGlobalHeap(file);
+  const heap = openGlobalHeap(file);
   const chunks = createChunkCache(chunkCacheBytes);
   const objects = new Map<number, StoredObject>();
   const datasets = new Map<string, StoredDataset>();
@@ -137,7 +137,7 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
   function decode(bytes: Uint8Array<ArrayBuffer>, type: StoredDataset["type"], where: string): H5Values {
     let left = maxBytes;
     const context: DecodeContext = {
-      readGlobal,
+      heap,
       addressBytes: file.widths.address,
       spend(count) {
         left -= count;

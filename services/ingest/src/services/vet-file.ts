@@ -32,7 +32,7 @@ export interface VettedFile {
 }
 
 /** Values looked at in each matrix before a conversion, which looks at all of them: enough to refuse normalised data at once. */
-const sampledEntries = 2_000_000;
+const sampledEntries = 1_000_000;
 
 /**
  * The vetting that a spec asks for.
