@@ -128,6 +128,34 @@ test("YCbCr that the codestream did not make itself becomes RGB", async () => {
   assert.deepEqual(await first({ ...rgb, encode: boxed }), expected);
 });
 
+// 4:2:2, as Aperio stores it; OpenJPEG 2.5.0 wrote it, 8 × 6 pixels.
+const subsampled =
+  "/0//UQAvAAAAAAAIAAAABgAAAAAAAAAAAAAACAAAAAYAAAAAAAAAAAADBwEBBwIBBwIB/1IADAAAAAEAAQQEAAH/XAAHQEBISFD/ZAAlAAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjD/kAAKAAAAAABGAAH/k8+0MAlOfB7xQsRK80ppScPnBg8uf8fUCg4zcKJXwfODgPhDABv1ugy/L8D5AYAPLgugfIDADjw//9k=";
+
+test("YCbCr of half the width becomes RGB", async () => {
+  const made = {
+    ...shape,
+    width: 8,
+    height: 6,
+    samples: 3,
+    bits: 8,
+    tile: 0,
+    rows: 6,
+    compression: 33003,
+  } as const;
+  const pixels = new Uint8Array(8 * 6 * 3);
+  const { pixels: found } = await read(
+    buildTiff({ ...made, encode: () => Buffer.from(subsampled, "base64") }, [{ pixels }]),
+  );
+  const byte = (value: number) => Math.max(0, Math.min(255, Math.trunc(value)));
+  const expected = Array.from({ length: 48 }, (_, i) => {
+    const [x, y] = [i % 8, i >> 3];
+    const [luma, cb, cr] = [40 + 20 * x + 5 * y, 10 * (x >> 1), -12 * y];
+    return [1.402 * cr, -0.344 * cb - 0.714 * cr, 1.772 * cb].map((less) => byte(luma + Math.trunc(less)));
+  });
+  assert.deepEqual([...found], expected.flat());
+});
+
 test("tiles that end with the image are read, smaller ones are refused", async () => {
   const cropped = (by: number) => (data: Uint8Array, size: Parameters<typeof encode>[1]) => {
     const height = 21 - by;
