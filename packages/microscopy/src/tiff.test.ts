@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { openImageBytes } from "./open.ts";
 import { bytesOf, sampleBytes } from "./pixels.ts";
 import { buildTiff, type TiffShape } from "./testing/tiff-builder.ts";
+import { presentableSamples } from "./transform/presentable.ts";
 import type { Plane, Region } from "./types.ts";
 
 const shapes: fc.Arbitrary<TiffShape> = fc
@@ -111,6 +112,38 @@ test("an ImageJ hyperstack runs channels fastest, then slices, then frames", asy
   const plane = await image.plane({ t: 1, z: 2, c: 0 });
   assert.equal(plane.data[0], (1 * 6 + 2 * 2) * 257);
   await assert.rejects(image.plane({ t: 2 }), { tag: "invalid-argument" });
+});
+
+test("a palette is a colour to show intensities in for ImageJ and OME, and what indices mean elsewhere", async () => {
+  const shape = { ...plain, bits: 8 } as const;
+  const tags = [[262, 3, [3]] as const, [320, 3, Array.from({ length: 768 }, (_, i) => i * 80)] as const];
+  const ome = `<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="${shape.width}" SizeY="${shape.height}" SizeZ="1" SizeC="2" SizeT="1"><Channel ID="Channel:0"/><Channel ID="Channel:1"/><TiffData/></Pixels></Image></OME>`;
+  const imageJ = "ImageJ=1.53\nimages=2\nchannels=2\nmode=composite\n";
+  for (const [description, photometric] of [
+    [imageJ, "grey"],
+    [ome, "grey"],
+    ["a drawing", "palette"],
+  ] as const) {
+    const page = { pixels: new Uint8Array(shape.width * shape.height).fill(7), tags };
+    const bytes = buildTiff(shape, [{ ...page, description }, page]);
+    await using image = await openImageBytes(bytes, "a.tif");
+    const series = image.info.series[0]!;
+    assert.equal(series.photometric, photometric, description);
+    assert.equal(presentableSamples(series), photometric === "grey" ? 1 : 3);
+    assert.equal((await image.plane()).data[0], 7);
+  }
+});
+
+test("an ImageJ file that ends before its first image says so", async () => {
+  const page = { pixels: new Uint8Array(40) };
+  const bytes = buildTiff(plain, [{ ...page, description: "ImageJ=1.53\nimages=2\nchannels=2\n" }, page]);
+  // The first directory to the front, as ImageJ has it, and the file ends after it.
+  const view = new DataView(bytes.buffer);
+  const directory = view.getUint32(4, true);
+  const end = directory + 2 + view.getUint16(directory, true) * 12 + 4;
+  for (let at = directory + 2; at < end - 4; at += 12)
+    if (view.getUint16(at, true) === 273) view.setUint32(at + 8, end, true);
+  await assert.rejects(openImageBytes(bytes.slice(0, end), "cut.tif"), { tag: "truncated" });
 });
 
 test("an ImageJ stack with one directory for all planes is read by their places", async () => {

@@ -55,7 +55,7 @@ export function buildTiff(shape: TiffShape, pages: readonly TiffPage[]): Uint8Ar
       for (const byte of segment) file.push(byte);
       return at;
     });
-    const all: [number, 2 | 3 | 4 | 16, readonly number[]][] = [
+    const own: [number, 2 | 3 | 4 | 16, readonly number[]][] = [
       [256, 4, [shape.width]],
       [257, 4, [shape.height]],
       [258, 3, Array(shape.samples).fill(shape.bits)],
@@ -80,6 +80,10 @@ export function buildTiff(shape: TiffShape, pages: readonly TiffPage[]): Uint8Ar
       ...(description === undefined
         ? []
         : [[270, 2, [...Buffer.from(`${description}\0`)]] as [number, 2, number[]]]),
+    ];
+    // A page's tags stand in for those that every page has.
+    const all = [
+      ...own.filter(([tag]) => !tags.some(([other]) => other === tag)),
       ...tags.map(([tag, type, values]): [number, 3 | 4, readonly number[]] => [tag, type, values]),
     ];
     all.sort((a, b) => a[0] - b[0]);

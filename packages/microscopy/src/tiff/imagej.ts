@@ -1,15 +1,15 @@
+import { MicroscopyError } from "../errors.ts";
 import type { PixelSizeUm, SeriesInfo } from "../types.ts";
 import { NONE } from "./compressions.ts";
 import { type Ifd, type TiffFile, tagBytes, tagNumbers, tagText } from "./ifd.ts";
 import { packedRowBytes } from "./layout.ts";
 import type { Pages } from "./pages.ts";
 import {
-  infoOfLayout,
+  infoOfIntensities,
   isPositive,
   mustMatch,
   type PageAxis,
   pageNumber,
-  paletteOf,
   readLayout,
   type SeriesSource,
 } from "./series.ts";
@@ -39,13 +39,17 @@ export async function imageJSeries(
   // A single directory for all planes: they follow the first, uncompressed.
   const contiguous = count === 1 && images > 1 && layout.compression === NONE;
   const available = contiguous ? Math.min(images, room) : Math.min(images, count);
+  if (available < 1)
+    throw new MicroscopyError(
+      "truncated",
+      `${file.uri}: expected ${images} images of ${planeBytes} bytes from byte ${layout.offsets[0]} on, found ${file.size} bytes in all`,
+    );
   if (available < images) warnings.push(`ImageJ declares ${images} images, the file has ${available}`);
   const { sizes, order, axes } = stackSizes(said, available, layout.samples, warnings);
   const names = await labelsOf(file, first, signal);
   const pixelSizeUm = await pixelSizeOf(file, first, said, sizes.z, signal);
   const info: Omit<SeriesInfo, "index"> = {
-    ...infoOfLayout(layout),
-    ...(await paletteOf(file, first, layout, signal)),
+    ...infoOfIntensities(layout),
     sizes: { ...sizes, y: layout.height, x: layout.width, samples: layout.samples },
     axes: `${axes}YX${layout.samples > 1 ? "S" : ""}`,
     channels: Array.from({ length: sizes.c }, (_, c) => {

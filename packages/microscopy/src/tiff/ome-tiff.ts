@@ -7,10 +7,9 @@ import type { PageLayout } from "./layout.ts";
 import { createMembers, openBeside, type TiffMember } from "./members.ts";
 import { type OmeDocument, type OmeImage, parseOmeXml } from "./ome-xml.ts";
 import {
-  infoOfLayout,
+  infoOfIntensities,
   mustMatch,
   pageNumber,
-  paletteOf,
   readLayout,
   type SeriesSource,
   subIfdOffsets,
@@ -206,8 +205,7 @@ async function oneSeries(
   const levels = await levelsOf(found.member, found.ifd, layout, signal);
   const info: Omit<SeriesInfo, "index"> = {
     ...(image.name !== undefined && { name: image.name }),
-    ...infoOfLayout(layout),
-    ...(await paletteOf(found.member.file, found.ifd, layout, signal)),
+    ...infoOfIntensities(layout),
     sizes: { t: sizes.t, c: sizes.c, z: sizes.z, y: layout.height, x: layout.width, samples: layout.samples },
     axes: `${slowestFirst.join("").toUpperCase()}YX${layout.samples > 1 ? "S" : ""}`,
     channels: image.channels,

@@ -36,6 +36,12 @@ export function infoOfLayout(
   return { pixelType, bitsPerSample, photometric, ...(orientation !== 1 && { orientation }) };
 }
 
+/** As `infoOfLayout`, of programs that measure: their pixels are intensities, and a palette only says in which colour to show them. */
+export function infoOfIntensities(layout: PageLayout): ReturnType<typeof infoOfLayout> {
+  const info = infoOfLayout(layout);
+  return info.photometric === "palette" ? { ...info, photometric: "grey" } : info;
+}
+
 /** Refuses a page that is not like the first of its series. */
 export function mustMatch(layout: PageLayout, first: PageLayout, where: string): void {
   const { width, height, samples, pixelType } = layout;
