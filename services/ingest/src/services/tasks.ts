@@ -6,6 +6,9 @@ import { describeFile } from "./inspect.ts";
 import { exceedsInt32, outlineFile } from "./outline-file.ts";
 import { planFile } from "./plan-file.ts";
 
+/** Does nothing: whoever will need a thread soon has it started meanwhile. */
+export const start = defineTask(() => undefined);
+
 /** Worker-thread tasks of the service: everything that reads a matrix. */
 export const plan = defineTask((input: { path: string; options: ConvertOptions }) =>
   planFile(input.path, input.options),
