@@ -69,7 +69,14 @@ async function steps(): Promise<Record<string, number>> {
     }));
     const { width, height } = given!;
     const nuclei = await timed("labels", () =>
-      measureSampled(kept.labels, width, height, sampledFrom(height, factor), sampledFrom(width, factor)),
+      measureSampled(
+        kept.labels,
+        width,
+        height,
+        sampledFrom(height, factor),
+        sampledFrom(width, factor),
+        kept.instances.length,
+      ),
     );
     for (const set of [original, { planes: resized.planes, nuclei, size: 640 }]) {
       const windows = set.nuclei.map((nucleus) => cropWindow(nucleus, set.size));

@@ -33,7 +33,7 @@ export async function segmentationFromLabels(
     labels[i] = slot;
   }
   await pause(context);
-  const instances = measure(labels, width, height);
+  const instances = measure(labels, width, height, order.length);
   return { width, height, labels, instances, provenance: { method: "labels" }, warnings: [] };
 }
 

@@ -3,9 +3,13 @@ import type { Measured, Provenance, Segmentation } from "./types.ts";
 
 // Label images: `height` × `width` Int32Arrays, 0 in the background, other labels above 0 and not necessarily without gaps.
 
-/** Area, centroid and box of every label, ascending by label. */
-export function measure(labels: Int32Array, width: number, height: number): Measured[] {
-  return measured(labels, width, counting(height + 1), counting(width + 1));
+/**
+ * Area, centroid and box of every label, ascending by label.
+ *
+ * @param count where it is known that labels are from 0 to `count`: saves looking for them.
+ */
+export function measure(labels: Int32Array, width: number, height: number, count?: number): Measured[] {
+  return measured(labels, width, counting(height + 1), counting(width + 1), count);
 }
 
 /**
@@ -13,6 +17,7 @@ export function measure(labels: Int32Array, width: number, height: number): Meas
  * times the pixels.
  *
  * @param rows and `columns` ascending; labels that are not sampled are left out.
+ * @param count see `measure`.
  */
 export function measureSampled(
   labels: Int32Array,
@@ -20,15 +25,18 @@ export function measureSampled(
   height: number,
   rows: Int32Array,
   columns: Int32Array,
+  count?: number,
 ): Measured[] {
-  return measured(labels, width, startsOf(rows, height), startsOf(columns, width)).filter(
+  return measured(labels, width, startsOf(rows, height), startsOf(columns, width), count).filter(
     ({ areaPx }) => areaPx > 0,
   );
 }
 
 /** 0, 1, 2, … */
 function counting(length: number): Int32Array {
-  return Int32Array.from({ length }, (_, i) => i);
+  const numbers = new Int32Array(length);
+  for (let i = 0; i < length; i++) numbers[i] = i;
+  return numbers;
 }
 
 /** Where the copies of a row or column begin; those of the last one end at the last entry. */
@@ -40,8 +48,14 @@ function startsOf(sources: Int32Array, side: number): Int32Array {
 }
 
 /** Row y stands for the rows from `tops[y]` to `tops[y + 1] - 1`, column x for those from `lefts[x]` to `lefts[x + 1] - 1`. */
-function measured(labels: Int32Array, width: number, tops: Int32Array, lefts: Int32Array): Measured[] {
-  const { order, slotOf } = slots(labels);
+function measured(
+  labels: Int32Array,
+  width: number,
+  tops: Int32Array,
+  lefts: Int32Array,
+  count: number | undefined,
+): Measured[] {
+  const { order, slotOf } = count === undefined ? slots(labels) : slotsTo(count);
   const n = order.length;
   const area = new Float64Array(n);
   const sumY = new Float64Array(n);
@@ -162,6 +176,11 @@ function erase(labels: Int32Array, gone: (label: number) => boolean): void {
     }
     if (lastGone) labels[i] = 0;
   }
+}
+
+/** Those of labels from 1 to `count`. */
+function slotsTo(count: number): ReturnType<typeof slots> {
+  return { order: Array.from({ length: count }, (_, i) => i + 1), slotOf: (label) => label - 1 };
 }
 
 /** The labels that occur, ascending, and the position of each among them. */

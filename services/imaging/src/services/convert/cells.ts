@@ -95,7 +95,8 @@ async function resize(field: FieldToConvert, from: Cuttable, context: TaskContex
     await context.breathe();
   }
   const [rows, columns] = [sampledFrom(from.height, factor), sampledFrom(from.width, factor)];
-  const nuclei = measureSampled(from.labels().data, from.width, from.height, rows, columns);
+  const count = from.nuclei.length;
+  const nuclei = measureSampled(from.labels().data, from.width, from.height, rows, columns, count);
   if (nuclei.length !== from.nuclei.length) {
     const left = new Set(nuclei.map(({ label }) => label));
     const gone = from.nuclei.filter(({ label }) => !left.has(label)).map(({ label }) => label);
@@ -151,9 +152,8 @@ async function cutSet(
   const shown = new Set(tabled ? chosen(image.nuclei.length, field.shown) : []);
   const { masking, maskDilationPx, maskPng, h5sc } = options.outputs;
   const needMasks = masking !== "none" || maskPng || (tabled && h5sc);
-  const neighbours = (at: Cuttable, label: number) => ({
-    label,
-    kept: kept.labels,
+  const neighbours = (at: Cuttable, nucleus: Measured) => ({
+    label: labelAmong(all, kept, nucleus),
     all,
     rows: at.rows,
     columns: at.columns,
@@ -206,7 +206,7 @@ async function cutSet(
           sizePx: size,
           cropUmPerPx: image.umPerPx,
           fieldUmPerPx: field.umPerPx,
-          quality: qualityOf(window, neighbours(image, label), measured, field.saturation, atBorder),
+          quality: qualityOf(window, neighbours(image, instance), measured, field.saturation, atBorder),
           channels: image.planes.length,
           segmentation: provenance.method,
           modelSha256: provenance.method === "stardist" ? provenance.modelSha256 : "",
@@ -216,6 +216,13 @@ async function cutSet(
     }
     await context.breathe();
   }
+}
+
+/** What a kept nucleus is called among everything segmented. */
+function labelAmong(all: Segmentation, kept: Segmentation, { label, minX, minY }: Measured): number {
+  let at = minY * kept.width + minX;
+  while (kept.labels[at] !== label) at += 1;
+  return all.labels[at] as number;
 }
 
 /** Where the nucleus of a crop is, and where others are. */

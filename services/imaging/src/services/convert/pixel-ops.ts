@@ -33,9 +33,9 @@ export function resizeLabels(image: Raster<Int32Array>, factor: number): Raster<
 /** The rows or columns that `resizeLabels` takes the pixels from. */
 export function sampledFrom(side: number, factor: number): Int32Array {
   const step = 1 / factor;
-  return Int32Array.from({ length: resizedSide(side, factor) }, (_, i) =>
-    Math.min(Math.floor(i * step), side - 1),
-  );
+  const from = new Int32Array(resizedSide(side, factor));
+  for (let i = 0; i < from.length; i++) from[i] = Math.min(Math.floor(i * step), side - 1);
+  return from;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Measured } from "@cytomesh/segmentation";
 import { type CropWindow, insideOf, paddedFraction, type Raster } from "./crop.ts";
 
 /** Share of saturated pixels from which a crop is flagged: single hot pixels are no harm. */
@@ -17,10 +18,13 @@ export interface CropQuality {
 
 /** A nucleus and everything segmented, in the field as it was segmented, and where the rows and columns of the image cut from are in it. */
 export interface Neighbourhood {
+  /** Of the nucleus among everything segmented. */
   readonly label: number;
-  /** Labels of the nuclei with crops. */
-  readonly kept: Int32Array;
-  readonly all: { readonly labels: Int32Array; readonly width: number };
+  readonly all: {
+    readonly labels: Int32Array;
+    readonly width: number;
+    readonly instances: readonly Measured[];
+  };
   readonly rows: Int32Array;
   readonly columns: Int32Array;
 }
@@ -57,30 +61,42 @@ export function qualityOf(
   };
 }
 
-/** Labels in a window that are not on the nucleus itself. */
-function neighboursIn(window: CropWindow, { label, kept, all, rows, columns }: Neighbourhood): number {
+/** Others with a pixel in a window: looked for where their boxes meet it, until one is found. */
+function neighboursIn(window: CropWindow, { label, all, rows, columns }: Neighbourhood): number {
   const { top, left, bottom, right } = insideOf(window, columns.length, rows.length);
-  if (left >= right) return 0;
-  const from = columns.subarray(left, right);
-  // Without the copies of an enlarged image.
-  const across = from.filter((column, i) => i === 0 || column !== from[i - 1]);
-  const { labels } = all;
-  const seen = new Set<number>();
-  let last = 0;
-  let row = -1;
-  for (let y = top; y < bottom; y++) {
-    if (rows[y] === row) continue;
-    row = rows[y] as number;
-    const start = row * all.width;
-    for (let x = 0; x < across.length; x++) {
-      const at = start + (across[x] as number);
-      const one = labels[at] as number;
-      if (one === last || one === 0 || kept[at] === label) continue;
-      last = one;
-      seen.add(one);
-    }
+  if (left >= right || top >= bottom) return 0;
+  let count = 0;
+  for (const other of all.instances) {
+    if (other.label === label) continue;
+    const [y0, y1] = [firstFrom(rows, other.minY, top, bottom), firstFrom(rows, other.maxY, top, bottom)];
+    const [x0, x1] = [
+      firstFrom(columns, other.minX, left, right),
+      firstFrom(columns, other.maxX, left, right),
+    ];
+    if (isIn(all, other.label, rows.subarray(y0, y1), columns.subarray(x0, x1))) count += 1;
   }
-  return seen.size;
+  return count;
+}
+
+/** The first index from `start` on whose value is `value` or more, `end` if none. `values` ascend. */
+function firstFrom(values: Int32Array, value: number, start: number, end: number): number {
+  let [low, high] = [start, end];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((values[middle] as number) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function isIn({ labels, width }: Neighbourhood["all"], label: number, rows: Int32Array, columns: Int32Array) {
+  // From its middle: labels are seldom at the corners of their boxes.
+  for (let i = 0; i < rows.length; i++) {
+    const y = rows[(i + (rows.length >> 1)) % rows.length] as number;
+    for (let k = 0; k < columns.length; k++)
+      if (labels[y * width + (columns[k] as number)] === label) return true;
+  }
+  return false;
 }
 
 /** The largest value of an image. */
