@@ -68,7 +68,7 @@ export async function convertField(
   await mkdir(outDir, { recursive: true });
   await using image = await openFieldImage(store, uri, limits, context.signal);
   const planes = await readPlanes(image, options, limits, context);
-  const sink = options.outputs.archive
+  await using sink = options.outputs.archive
     ? tarSink(join(outDir, archivePart))
     : storeSink(store, input.outputUri, context.signal);
   const output = fieldOutput(sink, options, outDir, () => planes);

@@ -1,13 +1,13 @@
-import { createHash } from "node:crypto";
-import { appendFile } from "node:fs/promises";
+import { createHash, hash } from "node:crypto";
+import { type FileHandle, open } from "node:fs/promises";
 import { joinUri, type ObjectStore } from "@cytomesh/object-store";
-import { tarEntry } from "./tar.ts";
+import { tarEntrySize, writeTarEntry } from "./tar.ts";
 
 /** Puts of one field at the same time: hides the latency of a remote store. */
 const puts = 8;
 
-/** Where the files of a field go. */
-export interface FileSink {
+/** Where the files of a field go. Disposing of it gives up what is not finished. */
+export interface FileSink extends AsyncDisposable {
   /** Take a file; its bytes are the caller's again at once, though they may be written later. Throws what an earlier one failed with. */
   put(path: string, bytes: Uint8Array, contentType: string): Promise<void>;
   /** Wait for everything. */
@@ -37,7 +37,7 @@ function tally(): Tally {
     add(path: string, bytes: Uint8Array) {
       it.files += 1;
       it.bytes += bytes.length;
-      list.update(`${createHash("sha256").update(bytes).digest("hex")}  ${path}\n`);
+      list.update(`${hash("sha256", bytes)}  ${path}\n`);
     },
     read: () => ({ files: it.files, bytes: it.bytes, sha256: list.digest("hex") }),
   };
@@ -51,14 +51,11 @@ const spare: ArrayBuffer[] = [];
 const keepBuffers = 2 * puts;
 const keepBytes = 4 * 1024 * 1024;
 
-/** A copy in memory that is used again. A crop of the usual sizes fits into the memory of every other, whatever its own size. */
-function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const at = spare.findLastIndex((buffer) => buffer.byteLength >= bytes.length);
+/** Memory that is used again. A crop of the usual sizes fits into the memory of every other, whatever its own size. */
+function take(length: number): Uint8Array<ArrayBuffer> {
+  const at = spare.findLastIndex((buffer) => buffer.byteLength >= length);
   const [buffer] = at < 0 ? [] : spare.splice(at, 1);
-  const room = buffer ?? new ArrayBuffer(roomFor(bytes.length));
-  const copy = new Uint8Array(room, 0, bytes.length);
-  copy.set(bytes);
-  return copy;
+  return new Uint8Array(buffer ?? new ArrayBuffer(roomFor(length)), 0, length);
 }
 
 /** The next power of two from 1 MiB on, which few crops exceed; what is too large to be kept as it is. */
@@ -66,7 +63,7 @@ function roomFor(length: number): number {
   return length > keepBytes ? length : Math.max(1024 * 1024, 2 ** Math.ceil(Math.log2(length)));
 }
 
-/** A copy that nobody looks at any more. */
+/** What nobody looks at any more. */
 function giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {
   if (buffer.byteLength <= keepBytes && spare.length < keepBuffers) spare.push(buffer);
 }
@@ -83,7 +80,8 @@ export function storeSink(store: ObjectStore, uri: string, signal: AbortSignal):
     async put(path, bytes, contentType) {
       check();
       count.add(path, bytes);
-      const copy = copyOf(bytes);
+      const copy = take(bytes.length);
+      copy.set(bytes);
       const done = store
         .put(joinUri(uri, ...path.split("/")), copy, { contentType, signal })
         // Only what was written for certain: one that was given up may still be on its way.
@@ -101,21 +99,35 @@ export function storeSink(store: ObjectStore, uri: string, signal: AbortSignal):
       check();
       return count.read();
     },
+    [Symbol.asyncDispose]: async () => undefined,
   };
 }
 
-/** Entries of a tar archive, appended to a local file, without the archive's end. */
+/** Entries of a tar archive in a local file, without the archive's end. */
 export function tarSink(localPath: string): FileSink {
   const count = tally();
+  let file: FileHandle | undefined;
   // One after the other, in the order in which they came, whoever waits for them.
   let last: Promise<void> = Promise.resolve();
   return {
     put(path, bytes) {
       count.add(path, bytes);
-      const entry = tarEntry(path, bytes);
-      last = last.then(() => appendFile(localPath, entry));
+      const entry = take(tarEntrySize(bytes.length));
+      writeTarEntry(entry, path, bytes);
+      last = last.then(async () => {
+        file ??= await open(localPath, "w");
+        await file.appendFile(entry);
+        giveBack(entry);
+      });
       return last;
     },
-    finish: async () => count.read(),
+    async finish() {
+      await last;
+      return count.read();
+    },
+    async [Symbol.asyncDispose]() {
+      await last.catch(() => undefined);
+      await file?.close();
+    },
   };
 }

@@ -1,13 +1,19 @@
 /** Blocks of a tar file. */
 const block = 512;
 
+/** Bytes of the entry of a file of `size` bytes. */
+export function tarEntrySize(size: number): number {
+  return block + Math.ceil(size / block) * block;
+}
+
 /**
- * One file of a tar archive (POSIX ustar): header, content, padding. Owner, time and mode are fixed, so that equal content gives equal
+ * Puts one file of a tar archive (POSIX ustar): header, content, padding. Owner, time and mode are fixed, so that equal content gives equal
  * archives. End an archive with {@link tarEnd}.
  *
+ * @param entry `tarEntrySize` bytes of whatever was there before.
  * @throws RangeError for a name that ustar cannot hold: more than 255 bytes, or without a `/` to split it at.
  */
-export function tarEntry(name: string, content: Uint8Array): Uint8Array {
+export function writeTarEntry(entry: Uint8Array, name: string, content: Uint8Array): void {
   const { prefix, rest } = splitName(name);
   const header = Buffer.alloc(block);
   header.write(rest, 0);
@@ -23,10 +29,9 @@ export function tarEntry(name: string, content: Uint8Array): Uint8Array {
   header.write(prefix, 345);
   const sum = header.reduce((total, byte) => total + byte, 0);
   header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
-  const entry = new Uint8Array(block + Math.ceil(content.length / block) * block);
   entry.set(header);
   entry.set(content, block);
-  return entry;
+  entry.fill(0, block + content.length);
 }
 
 /** The end of a tar archive. */
