@@ -1,7 +1,9 @@
 import type { Column, DataFrame } from "../types.ts";
+import { checkColumn } from "./column-rules.ts";
+import { type Facts, rowsWhere } from "./conditions.ts";
 import { hash53, repeatedHashes } from "./names.ts";
 import { quoted, type Report, Tally } from "./report.ts";
-import type { ColumnRule, FrameRule } from "./types.ts";
+import type { ColumnRule, FrameRule, NameRule } from "./types.ts";
 
 /** obs, var or raw/var: that every column can be read, that names are unique, and what the profile asks for. */
 export function checkFrame(
@@ -9,27 +11,31 @@ export function checkFrame(
   where: string,
   what: "cells" | "genes",
   rule: FrameRule,
+  uns: ReadonlyMap<string, unknown>,
   report: Report,
 ): void {
   if (frame.length === 0) {
     const code = what === "cells" ? "no_cells" : "no_genes";
     report.add(code, where, `${where} is empty: there are no ${what}`);
-  }
-  checkNames(frame, where, what, rule.index, report);
+  } else if (rule.usualRows !== undefined && frame.length < rule.usualRows)
+    report.add(
+      "few_genes",
+      where,
+      `${where} has ${frame.length} ${what}; fewer than ${rule.usualRows} are seldom all there were`,
+      { severity: "warning" },
+    );
+  const facts: Facts = { frame, where, uns, report };
+  checkNames(frame, where, what, rule.index, facts);
   const rules = new Map((rule.columns ?? []).map((column) => [column.name, column]));
   for (const name of frame.columnNames) {
     const at = `${where}/${name}`;
     const column = report.attempt(at, () => frame.column(name));
     const columnRule = rules.get(name);
-    if (column !== undefined && columnRule !== undefined) checkColumn(column, columnRule, at, report);
+    if (column === undefined) continue;
+    if (column.kind === "categorical") checkCategories(column, rule, at, report);
+    if (columnRule !== undefined) checkColumn(column, columnRule, at, facts);
   }
-  for (const { name, required, says } of rules.values())
-    if (required !== false && !frame.has(name))
-      report.add(
-        "missing_column",
-        `${where}/${name}`,
-        `${where} has no column ${name}${says === undefined ? "" : ` (${says})`}`,
-      );
+  for (const columnRule of rules.values()) checkPresence(columnRule, facts);
   for (const { name, says } of rule.forbidden ?? [])
     if (frame.has(name))
       report.add(
@@ -44,8 +50,9 @@ function checkNames(
   where: string,
   what: "cells" | "genes",
   rule: FrameRule["index"],
-  report: Report,
+  facts: Facts,
 ): void {
+  const { report } = facts;
   const at = `${where}/${frame.indexName}`;
   const names = report.attempt(at, () => frame.index());
   if (names === undefined) return;
@@ -63,16 +70,63 @@ function checkNames(
   const empty = names.indexOf("");
   if (empty >= 0) report.add("empty_name", at, `row ${empty} has an empty name`);
   if (rule === undefined) return;
-  const pattern = new RegExp(rule.pattern);
-  const bad = new Tally();
-  for (const name of names) if (!pattern.test(name)) bad.hit(quoted(name));
-  if (bad.count > 0)
+  const asked: NameRule[] = [
+    rule,
+    ...(rule.cases ?? []).filter(({ when }) => rowsWhere(when, facts) === true),
+  ];
+  // The last says most; a name is told by the first that it breaks.
+  const patterns = asked.map(({ pattern }) => new RegExp(pattern));
+  const bad = asked.map(() => new Tally());
+  for (const name of names) {
+    const broken = patterns.findIndex((pattern) => !pattern.test(name));
+    if (broken >= 0) bad[broken]!.hit(quoted(name));
+  }
+  for (const [i, tally] of bad.entries())
+    if (tally.count > 0)
+      report.add(
+        "bad_name",
+        at,
+        `${tally.count} of ${names.length} names are not ${asked[i]!.says}: ${tally.shown}`,
+        tally,
+      );
+}
+
+function checkPresence({ name, required, onlyIf, says }: ColumnRule, facts: Facts): void {
+  const { frame, where, report } = facts;
+  const wanted = onlyIf === undefined || rowsWhere(onlyIf, facts) !== false;
+  const at = `${where}/${name}`;
+  if (wanted && required !== false && !frame.has(name))
     report.add(
-      "bad_name",
+      "missing_column",
       at,
-      `${bad.count} of ${names.length} names are not ${rule.says}: ${bad.shown}`,
-      bad,
+      `${where} has no column ${name}${says === undefined ? "" : ` (${says})`}`,
     );
+  if (!wanted && frame.has(name)) {
+    const needed = onlyIf!.map(({ column, uns }) =>
+      column === undefined ? `uns/${uns}` : `${where}/${column}`,
+    );
+    report.add("forbidden_column", at, `${where} has a column ${name} without ${needed.join(" and ")}`);
+  }
+}
+
+function checkCategories(
+  column: Extract<Column, { kind: "categorical" }>,
+  rule: FrameRule,
+  at: string,
+  report: Report,
+): void {
+  if (rule.warnOfUnusedCategories !== true) return;
+  const used = new Uint8Array(column.categories.length);
+  for (const code of column.codes) if (code >= 0) used[code] = 1;
+  const unused = new Tally();
+  for (const [code, category] of column.categories.entries())
+    if (used[code] === 0) unused.hit(quoted(category));
+  if (unused.count > 0)
+    report.add("unused_category", at, `${at} has ${unused.count} categories without a row: ${unused.shown}`, {
+      severity: "warning",
+      count: unused.count,
+      examples: unused.examples,
+    });
 }
 
 /** Every name that occurs more than once. */
@@ -86,97 +140,4 @@ function repeatedNames(names: readonly string[]): string[] {
     if (suspects.has(hashes[i] as number))
       seen.set(names[i] as string, (seen.get(names[i] as string) ?? 0) + 1);
   return [...seen].filter(([, times]) => times > 1).map(([name]) => name);
-}
-
-function checkColumn(column: Column, rule: ColumnRule, at: string, report: Report): void {
-  const { kinds } = rule;
-  if (kinds !== undefined && !kinds.includes(column.kind)) {
-    report.add(
-      "wrong_kind",
-      at,
-      `${at} is ${described(column)}, expected ${kinds.join(" or ")}${rule.says === undefined ? "" : `: ${rule.says}`}`,
-    );
-    return;
-  }
-  const missing = missingRows(column);
-  if (missing.count > 0 && rule.missingAllowed !== true)
-    report.add(
-      "missing_value",
-      at,
-      `${at} has no value in ${missing.count} of ${missing.rows} rows, the first is row ${missing.first}`,
-      {
-        count: missing.count,
-      },
-    );
-  if (rule.pattern === undefined && rule.values === undefined) return;
-  const takes = matcher(rule);
-  const bad = new Tally();
-  for (const [value, times] of distinctTexts(column)) if (!takes(value)) bad.hit(quoted(value), times);
-  if (bad.count > 0)
-    report.add(
-      "bad_value",
-      at,
-      `${at} has ${bad.count} values that are not ${rule.says ?? `like /${rule.pattern}/`}: ${bad.shown}`,
-      bad,
-    );
-}
-
-/** Whether a value satisfies the rule. */
-function matcher(rule: ColumnRule): (value: string) => boolean {
-  const pattern = rule.pattern === undefined ? undefined : new RegExp(rule.pattern);
-  const { separator } = rule;
-  return (value) => {
-    if (rule.values?.includes(value)) return true;
-    if (pattern === undefined) return false;
-    if (separator === undefined) return pattern.test(value);
-    const parts = value.split(separator);
-    return parts.every((part, i) => pattern.test(part) && (i === 0 || (parts[i - 1] as string) < part));
-  };
-}
-
-/** Values of a column as text with how often each occurs; missing ones left out. */
-function distinctTexts(column: Column): Map<string, number> {
-  const counts = new Map<string, number>();
-  const add = (value: string) => counts.set(value, (counts.get(value) ?? 0) + 1);
-  switch (column.kind) {
-    case "categorical": {
-      const times = new Float64Array(column.categories.length);
-      for (const code of column.codes) if (code >= 0) times[code] = (times[code] as number) + 1;
-      for (const [code, category] of column.categories.entries())
-        if ((times[code] as number) > 0)
-          counts.set(category, (counts.get(category) ?? 0) + (times[code] as number));
-      break;
-    }
-    case "string":
-      for (const value of column.values) if (value !== null) add(value);
-      break;
-    case "number":
-      for (let i = 0; i < column.values.length; i++)
-        if (column.mask?.[i] !== 1) add(String(column.values[i]));
-      break;
-    case "boolean":
-      for (let i = 0; i < column.values.length; i++)
-        if (column.mask?.[i] !== 1) add(column.values[i] === 0 ? "False" : "True");
-  }
-  return counts;
-}
-
-function missingRows(column: Column): { count: number; first: number; rows: number } {
-  const rows = column.kind === "categorical" ? column.codes.length : column.values.length;
-  const missing = (i: number): boolean => {
-    if (column.kind === "categorical") return (column.codes[i] as number) < 0;
-    if (column.kind === "string") return column.values[i] === null;
-    return column.mask?.[i] === 1 || Number.isNaN(column.values[i]);
-  };
-  let count = 0;
-  let first = -1;
-  for (let i = 0; i < rows; i++) {
-    if (!missing(i)) continue;
-    if (count++ === 0) first = i;
-  }
-  return { count, first, rows };
-}
-
-function described(column: Column): string {
-  return column.kind === "number" ? `a column of ${column.dtype}` : `a ${column.kind} column`;
 }

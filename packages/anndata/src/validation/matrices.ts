@@ -13,12 +13,22 @@ const leastCells = 20;
 export interface MatrixRules {
   /** Judge it as raw counts. */
   counts?: CountsRule | undefined;
+  /** As counts, no cell may be without any. */
+  emptyCells?: boolean;
+  /** Look for cells of the same values. */
+  equalCells?: boolean;
   sparseAboveZeros?: number | undefined;
+  /** NaN and infinity are no matter. */
+  anyNumber?: boolean;
+  /** Tell which columns have a value. */
+  seenColumns?: boolean;
 }
 
 /**
  * A matrix: that it can be read, that it is finite, and, as counts, that no normalised matrix passes: every value is whole, not negative, and
  * below what its dtype holds exactly. Whole numbers that were scaled (all cells of one total, or no cell with a count of 1) are warned of.
+ *
+ * @returns 1 for every column with a value, when asked for and when all rows were looked at
  */
 export function checkMatrix(
   matrix: Matrix,
@@ -26,14 +36,13 @@ export function checkMatrix(
   rules: MatrixRules,
   entries: number,
   report: Report,
-): void {
-  if (entries > 0) {
-    const found = report.attempt(where, () => scan(matrix, rules, entries));
-    if (found !== undefined) reportScan(found, matrix, where, rules, report);
-  }
+): Uint8Array | undefined {
+  const found = entries > 0 ? report.attempt(where, () => scan(matrix, rules, entries)) : undefined;
+  if (found !== undefined) reportScan(found, matrix, where, rules, report);
   const { dtype } = rules.counts ?? {};
   if (dtype !== undefined && matrix.dtype !== dtype)
     report.add("wrong_dtype", where, `${where} holds ${matrix.dtype}, expected ${dtype}`);
+  return found?.sampled === false ? found.seen : undefined;
 }
 
 interface Scan {
@@ -53,6 +62,8 @@ interface Scan {
   /** Cells whose smallest value is 1. */
   cellsWithOne: number;
   sampled: boolean;
+  /** 1: the column has a value. */
+  seen: Uint8Array | undefined;
 }
 
 function scan(matrix: Matrix, rules: MatrixRules, entries: number): Scan {
@@ -71,6 +82,7 @@ function scan(matrix: Matrix, rules: MatrixRules, entries: number): Scan {
     largestTotal: 0,
     cellsWithOne: 0,
     sampled: false,
+    seen: rules.seenColumns === true ? new Uint8Array(matrix.shape[1]) : undefined,
   };
   const [rows, columns] = matrix.shape;
   if (rows === 0) return found;
@@ -79,7 +91,7 @@ function scan(matrix: Matrix, rules: MatrixRules, entries: number): Scan {
   const batches = Math.ceil(rows / batchRows);
   const wanted = Math.min(batches, Math.max(2, Math.floor(entries / (perRow * batchRows))));
   found.sampled = wanted < batches;
-  const hashes = rules.counts?.noEqualCells === true && !found.sampled ? new Float64Array(rows) : undefined;
+  const hashes = rules.equalCells === true && !found.sampled ? new Float64Array(rows) : undefined;
   for (let k = 0; k < wanted; k++) {
     // Evenly spread, first and last batch included.
     const batch = wanted === batches ? k : Math.round((k * (batches - 1)) / (wanted - 1));
@@ -93,6 +105,7 @@ function scan(matrix: Matrix, rules: MatrixRules, entries: number): Scan {
 function look(batch: CsrRows, start: number, found: Scan, hashes: Float64Array | undefined): void {
   const { data, indices, indptr } = batch;
   const unverifiableFrom = data instanceof Float32Array ? exactFloat32 : Number.MAX_SAFE_INTEGER;
+  const { seen } = found;
   const words = new Uint32Array(data.buffer, data.byteOffset, data.byteLength / 4);
   for (let r = 0; r < batch.nRows; r++) {
     const [from, to] = [indptr[r] as number, indptr[r + 1] as number];
@@ -102,6 +115,7 @@ function look(batch: CsrRows, start: number, found: Scan, hashes: Float64Array |
     for (let i = from; i < to; i++) {
       const value = data[i] as number;
       if (value === 0) continue;
+      if (seen !== undefined) seen[indices[i] as number] = 1;
       nonZero += 1;
       total += value;
       if (value < smallest) smallest = value;
@@ -173,13 +187,20 @@ function reportScan(found: Scan, matrix: Matrix, where: string, rules: MatrixRul
         tally,
       );
   };
-  tell("not_finite", "NaN or infinite", found.notFinite);
+  if (rules.anyNumber !== true) tell("not_finite", "NaN or infinite", found.notFinite);
   const zeros = zeroShare(found, matrix);
   if (matrix.format === "dense" && rules.sparseAboveZeros !== undefined && zeros > rules.sparseAboveZeros)
     report.add(
       "dense_matrix",
       where,
       `${where} is dense, but ${Math.round(zeros * 100)} % of its values are zero; store it as CSR`,
+    );
+  if (found.equalCells.count > 0)
+    report.add(
+      "equal_cells",
+      where,
+      `${found.equalCells.count} cells repeat the counts of another one: ${found.equalCells.shown}`,
+      found.equalCells,
     );
   const { counts } = rules;
   if (counts === undefined) return;
@@ -190,19 +211,12 @@ function reportScan(found: Scan, matrix: Matrix, where: string, rules: MatrixRul
     `larger than ${matrix.dtype} holds exactly, so whether they are whole cannot be told: these are no counts`,
     found.unverifiable,
   );
-  if (counts.noEmptyCells === true && found.emptyCells.count > 0)
+  if (rules.emptyCells === true && found.emptyCells.count > 0)
     report.add(
       "empty_cell",
       where,
       `${found.emptyCells.count} cells${scope} have no count at all: ${found.emptyCells.shown}`,
       found.emptyCells,
-    );
-  if (found.equalCells.count > 0)
-    report.add(
-      "equal_cells",
-      where,
-      `${found.equalCells.count} cells repeat the counts of another one: ${found.equalCells.shown}`,
-      found.equalCells,
     );
   if (!report.failed(where)) warnOfScaling(found, where, report);
 }

@@ -4,13 +4,31 @@ export interface ValidationProfile {
   /** One sentence for people. */
   description: string;
   counts?: CountsRule;
-  /** X must be stored sparse when more than this share of its values is zero. */
+  /** X, raw.X and layers must be stored sparse when more than this share of their values is zero. */
   sparseAboveZeros?: number;
+  /** Layouts that sparse matrices may have; default any. */
+  sparseLayouts?: ("csr" | "csc")[];
+  /** The genes of raw are those of X, in the same order. */
+  rawLikeX?: boolean;
+  /** Counts alone, without a matrix of normalised values, are warned of. */
+  normalisedWanted?: boolean;
+  /** Boolean column of var that says which features were left out of X and kept in raw. */
+  filteredFeatures?: string;
   obs?: FrameRule;
   var?: FrameRule;
   rawVar?: FrameRule;
   uns?: UnsRule[];
+  /** Keys of uns that must not be there, and why. */
+  unsForbidden?: Forbidden[];
+  /** Values of uns may not be empty. */
+  unsNotEmpty?: boolean;
+  /** Check keys of uns that end in "_colors" against the column of obs that they colour. */
+  colours?: boolean;
   obsm?: ObsmRule;
+  /** No array beside obs and var may have no elements. */
+  alignedNotEmpty?: boolean;
+  /** No column and no key may begin with this. */
+  reservedPrefix?: string;
   /** Every feature must be in one of these lists; empty or unset: any. */
   geneLists?: GeneList[];
 }
@@ -21,50 +39,116 @@ export interface CountsRule {
   where: "X" | "raw/X" | "raw or X";
   /** Every cell has at least one count. */
   noEmptyCells?: boolean;
+  /** …unless obs has this column: spots beside the tissue. */
+  emptyCellsWith?: string;
   /** No two cells have the same counts. */
   noEqualCells?: boolean;
   /** dtype of the values on disk, for example "float32". */
   dtype?: string;
+  /** Values need not be counts when this column of obs has one of `some` and none of `none`: assays that count nothing. */
+  unless?: { column: string; some: string[]; none: string[] };
+}
+
+export interface Forbidden {
+  name: string;
+  says: string;
+}
+
+/** When a rule holds. Without `is` and `not`: when the column or key is there. */
+export interface Condition {
+  /** A column of the same frame, row by row. */
+  column?: string;
+  /** A key of uns. */
+  uns?: string;
+  /** Its value is one of these. */
+  is?: string[];
+  /** Its value is none of these. */
+  not?: string[];
 }
 
 export interface FrameRule {
-  /** Regular expression that every name of the index must match. */
-  index?: { pattern: string; says: string };
+  /** What every name of the index must be; `cases` besides, where all their conditions hold (of uns only). */
+  index?: NameRule & { cases?: (NameRule & { when: Condition[] })[] };
   columns?: ColumnRule[];
   /** Columns that must not be there, and why. */
-  forbidden?: { name: string; says: string }[];
+  forbidden?: Forbidden[];
+  /** Categories that no row has are warned of. */
+  warnOfUnusedCategories?: boolean;
+  /** Fewer rows than this are warned of. */
+  usualRows?: number;
 }
 
-export interface ColumnRule {
+export interface NameRule {
+  /** Regular expression. */
+  pattern: string;
+  says: string;
+}
+
+export interface ColumnRule extends ValueRule {
   name: string;
   /** Default true: the column must be there. */
   required?: boolean;
+  /** The column must be there (unless not required) where this holds, and must not be otherwise. */
+  onlyIf?: Condition[];
   /** Kinds of column taken; default any. */
   kinds?: ("categorical" | "string" | "number" | "boolean")[];
+  /** Categories are text, not numbers or booleans. */
+  textCategories?: boolean;
+  /** Default false: a missing value is a problem. */
+  missingAllowed?: boolean;
+  /** Rules besides, for the rows where all their conditions hold. */
+  cases?: (ValueRule & {
+    when: Condition[] /** Values that all of these rows have, or none. */;
+    allOrNone?: string[];
+  })[];
+}
+
+export interface ValueRule {
   /** Values taken besides those that match `pattern`. */
   values?: string[];
+  /** Values not taken, whatever else is said. */
+  refused?: string[];
   /** Regular expression for each value, or for each part between separators. */
   pattern?: string;
   /** Several terms may be given, joined with this, ascending and each once. */
   separator?: string;
   /** What is expected, in words. */
   says?: string;
-  /** Default false: a missing value is a problem. */
-  missingAllowed?: boolean;
 }
 
 export interface UnsRule {
   key: string;
   required?: boolean;
+  /** Texts taken. */
+  values?: string[];
+  /** Regular expression for a text. */
   pattern?: string;
+  /** It is a list, each of whose texts is looked at. */
+  list?: boolean;
+  /** Every text must be the name of a column of obs, or of a key of obsm. */
+  refersTo?: "obs" | "obsm";
   says?: string;
 }
 
 export interface ObsmRule {
   /** At least one entry whose key starts with this. */
   atLeastOne?: string;
-  /** Fewest columns of entries whose key starts with "X_". */
+  /** …unless uns has this key: places in an image are another way to show cells. */
+  noneWith?: string;
+  /** Regular expression of the keys of embeddings, which people look at: what is wrong with their numbers is an error; with others, a warning. */
+  embeddings?: string;
+  /** Other keys are warned of. */
+  warnOfOthers?: boolean;
+  /** Fewest columns of embeddings. */
   minColumns?: number;
+  /** What every key must be. */
+  names?: NameRule;
+  /** Everything in obsm is an array of numbers. */
+  numbersOnly?: boolean;
+  /** No number is infinite. */
+  noInfinity?: boolean;
+  /** Keys that are there only together with a key of uns. */
+  onlyWith?: { key: string; uns: string }[];
 }
 
 /** Feature ids that a profile knows, for example those of one GENCODE release. */
@@ -93,6 +177,10 @@ export type ValidationCode =
   | "scaled_counts"
   | "empty_cell"
   | "equal_cells"
+  | "raw_differs"
+  | "only_counts"
+  | "wrong_layout"
+  | "filtered_gene"
   | "wrong_dtype"
   | "dense_matrix"
   | "missing_column"
@@ -100,10 +188,15 @@ export type ValidationCode =
   | "wrong_kind"
   | "missing_value"
   | "bad_value"
+  | "unused_category"
+  | "few_genes"
+  | "reserved_name"
   | "missing_uns"
   | "bad_uns"
+  | "forbidden_uns"
   | "missing_obsm"
   | "bad_obsm"
+  | "empty_array"
   | "unknown_gene";
 
 export interface ValidationProblem {

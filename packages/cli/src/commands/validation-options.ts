@@ -3,7 +3,7 @@ export const validationOptions = {
   profile: {
     type: "string",
     value: "NAME",
-    help: "minimal (the default), counts, raw_counts, cellxgene-7.1 or cas",
+    help: "minimal (the default), counts, raw_counts, cellxgene-7.1, cellxgene-7.1-published or cas",
   },
   "gene-list": {
     type: "string",
