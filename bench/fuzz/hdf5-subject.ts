@@ -1,4 +1,4 @@
-import { createH5, type H5Reader, Hdf5Error } from "@cytomesh/hdf5";
+import { createH5, type H5Reader, type H5Values, Hdf5Error, readParallel } from "@cytomesh/hdf5";
 import { lookup3 } from "../../packages/hdf5/src/write/lookup3.ts";
 import { marksOf } from "./mutate.ts";
 
@@ -71,21 +71,22 @@ export async function walkFile(open: () => Promise<H5Reader>): Promise<string> {
       return undefined;
     }
   };
-  const visit = (file: H5Reader, path: string, depth: number): void => {
+  const visit = async (file: H5Reader, path: string, depth: number): Promise<void> => {
     if (depth > maxDepth || --left < 0) return;
     for (const name of attempt(() => file.attributeNames(path)) ?? [])
       attempt(() => file.attribute(path, name));
     const kind = attempt(() => file.kind(path));
-    if (kind === "dataset") readDataset(file, path);
+    if (kind === "dataset") await readDataset(file, path);
     if (kind !== "group") return;
     for (const name of attempt(() => file.children(path)) ?? []) {
-      visit(file, path === "/" ? `/${name}` : `${path}/${name}`, depth + 1);
+      await visit(file, path === "/" ? `/${name}` : `${path}/${name}`, depth + 1);
     }
   };
-  const readDataset = (file: H5Reader, path: string): void => {
+  const readDataset = async (file: H5Reader, path: string): Promise<void> => {
     const info = attempt(() => file.dataset(path));
     if (info === undefined) return;
-    attempt(() => file.read(info));
+    const values = attempt(() => file.read(info));
+    if (["int", "float", "enum"].includes(info.type.kind)) await compareParallel(file, path, values);
     const rows = info.shape?.[0] ?? 0;
     if (rows > 2) attempt(() => file.read(info, Math.floor(rows / 3), Math.ceil(rows / 2)));
     attempt(() => {
@@ -96,7 +97,7 @@ export async function walkFile(open: () => Promise<H5Reader>): Promise<string> {
   try {
     const file = await open();
     try {
-      visit(file, "/", 0);
+      await visit(file, "/", 0);
     } finally {
       file.close();
     }
@@ -105,6 +106,23 @@ export async function walkFile(open: () => Promise<H5Reader>): Promise<string> {
     return `untyped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   }
   return first ?? "read";
+}
+
+/** Reading by threads must end as reading by one does: in the same values, or in a typed error. */
+async function compareParallel(file: H5Reader, path: string, values: H5Values | undefined): Promise<void> {
+  const parallel = await readParallel(file, path, { threads: 1 }).catch((error: unknown) => {
+    if (error instanceof Hdf5Error) return undefined;
+    throw error;
+  });
+  const same =
+    ArrayBuffer.isView(values) && parallel !== undefined
+      ? bytesOf(values).equals(bytesOf(parallel))
+      : values === undefined && parallel === undefined;
+  if (!same) throw new Error(`${path} is read otherwise in parallel`);
+}
+
+function bytesOf(view: NodeJS.ArrayBufferView): Buffer {
+  return Buffer.from(view.buffer, view.byteOffset, view.byteLength);
 }
 
 const blocks = new WeakMap<Uint8Array, { start: number; end: number }[]>();
