@@ -32,7 +32,7 @@ test("files that are right, or wrong in one way, are judged as CZI's own validat
   const folder = mkdtempSync(join(tmpdir(), "cytomesh-cellxgene-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const script = join(import.meta.dirname, "cellxgene.py");
-  // It takes a second per file.
+  // It takes most of a second per file.
   const parts = await Promise.all(
     ["0", "1"].map((part) =>
       run(python, [script, folder, part, "2"], { encoding: "utf8", maxBuffer: 1 << 26 }),

@@ -3,8 +3,8 @@ import { openHierarchy } from "./meta/hierarchy.ts";
 import { normalPath } from "./meta/path.ts";
 import { defaultMaxBytes } from "./open.ts";
 import { consolidatedChildren, nodeAt, onlyNodes, readValues } from "./read/reader.ts";
-import { ShardIndexCache } from "./read/region.ts";
 import { runAsync } from "./read/requests.ts";
+import { ShardIndexCache } from "./read/shard-index.ts";
 import type { AsyncStore, AsyncZarrReader, ReadOptions } from "./types.ts";
 
 /**

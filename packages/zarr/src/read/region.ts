@@ -1,10 +1,19 @@
-import type { Pipeline, Serializer } from "../codecs/codec.ts";
+import type { Pipeline } from "../codecs/codec.ts";
 import { ZarrError } from "../errors.ts";
 import type { ArrayPlan } from "../meta/document.ts";
 import type { Region } from "../types.ts";
 import { product } from "./copy.ts";
 import { decodeBytes, decodeChunk, permuteAll, wrapped } from "./decode.ts";
-import type { Plan, Request } from "./requests.ts";
+import { fetchPlaces, type Place, within } from "./place.ts";
+import type { Plan } from "./requests.ts";
+import {
+  decodeIndex,
+  indexBytesOf,
+  innerGrid,
+  readIndexes,
+  type ShardIndexCache,
+  type Shards,
+} from "./shard-index.ts";
 import { type Decoded, makeTarget, type Target } from "./target.ts";
 
 /** One read touches at most this many chunks: a missing one costs a look at the disk each. */
@@ -16,9 +25,6 @@ export interface ReadContext {
   maxBytes: number;
   shardIndexes: ShardIndexCache;
 }
-
-/** Where stored bytes are: a part of an object, or of bytes at hand. `end` undefined: to the end of the object. */
-type Place = { key: string; start: number; end: number | undefined } | { bytes: Uint8Array };
 
 /** Part of an array that chunks of one shape tile. */
 interface Grid {
@@ -147,12 +153,6 @@ function decodeAny(
   return permuteAll(pipeline, target.result, chunk);
 }
 
-type Shards = Extract<Serializer, { kind: "shards" }>;
-
-function innerGrid(serializer: Shards, shard: readonly number[]): number[] {
-  return serializer.chunks.map((side, axis) => shard[axis]! / side);
-}
-
 function shardGrid(
   serializer: Shards,
   shard: readonly number[],
@@ -179,132 +179,6 @@ function shardGrid(
       return within(place, start, end, where);
     },
   };
-}
-
-/** Part of a place; what is known to lie beyond its end is refused at once. */
-function within(place: Place, start: number, end: number, where: string): Place {
-  const size =
-    "bytes" in place ? place.bytes.length : place.end === undefined ? Infinity : place.end - place.start;
-  if (end > size) throw new ZarrError("corrupt", `${where}: bytes ${start} to ${end} of a shard of ${size}`);
-  if ("bytes" in place) return { bytes: place.bytes.subarray(start, end) };
-  return { key: place.key, start: place.start + start, end: place.start + end };
-}
-
-function* fetchPlaces(places: readonly (Place | undefined)[]): Plan<(Uint8Array | undefined)[]> {
-  const answers: (Uint8Array | undefined)[] = places.map((place) =>
-    place !== undefined && "bytes" in place ? place.bytes : undefined,
-  );
-  const asked: number[] = [];
-  const requests: Request[] = [];
-  for (const [i, place] of places.entries()) {
-    if (place === undefined || "bytes" in place) continue;
-    asked.push(i);
-    const { key, start, end } = place;
-    requests.push(end === undefined ? { key } : { key, range: { start, end } });
-  }
-  if (requests.length === 0) return answers;
-  const found = yield requests;
-  for (const [at, i] of asked.entries()) {
-    const { range, key } = requests[at]!;
-    const bytes = found[at];
-    if (range !== undefined && "start" in range && bytes?.length !== range.end - range.start) {
-      throw new ZarrError("corrupt", `${key}: ends before byte ${range.end}, which its index names`);
-    }
-    answers[i] = bytes;
-  }
-  return answers;
-}
-
-/** Indexes of shards, undefined for a shard that is not there. */
-function* readIndexes(
-  items: readonly { place: Place | undefined; where: string }[],
-  serializer: Shards,
-  grid: Grid,
-  context: ReadContext,
-): Plan<(BigUint64Array | undefined)[]> {
-  const size = serializer.indexBytes(product(innerGrid(serializer, grid.chunk)));
-  if (size > context.maxBytes) {
-    throw new ZarrError(
-      "too-large",
-      `${grid.where}: a shard index of ${size} bytes, the limit is ${context.maxBytes}`,
-    );
-  }
-  const results: (BigUint64Array | undefined)[] = [];
-  const asked: number[] = [];
-  const requests: Request[] = [];
-  for (const [i, { place, where }] of items.entries()) {
-    if (place === undefined) continue;
-    if ("bytes" in place) {
-      results[i] = decodeIndex(
-        serializer,
-        grid.chunk,
-        indexBytesOf(serializer, grid.chunk, place.bytes, where),
-        where,
-      );
-      continue;
-    }
-    results[i] = context.shardIndexes.get(indexKey(place));
-    if (results[i] !== undefined) continue;
-    asked.push(i);
-    requests.push({ key: place.key, range: indexRange(serializer, place, size, where) });
-  }
-  if (requests.length === 0) return results;
-  const found = yield requests;
-  for (const [at, i] of asked.entries()) {
-    const bytes = found[at];
-    if (bytes === undefined) continue;
-    const { place, where } = items[i]!;
-    results[i] = decodeIndex(serializer, grid.chunk, bytes, where);
-    context.shardIndexes.set(indexKey(place as Extract<Place, { key: string }>), results[i]);
-  }
-  return results;
-}
-
-function indexKey(place: { key: string; start: number; end: number | undefined }): string {
-  return `${place.start}-${place.end ?? ""}:${place.key}`;
-}
-
-function indexRange(
-  serializer: Shards,
-  place: { start: number; end: number | undefined },
-  size: number,
-  where: string,
-): NonNullable<Request["range"]> {
-  if (place.end !== undefined && place.end - place.start < size) {
-    throw new ZarrError("corrupt", `${where}: ${place.end - place.start} bytes hold no index of ${size}`);
-  }
-  if (serializer.indexAt === "start") return { start: place.start, end: place.start + size };
-  return place.end === undefined ? { suffix: size } : { start: place.end - size, end: place.end };
-}
-
-function indexBytesOf(
-  serializer: Shards,
-  shard: readonly number[],
-  bytes: Uint8Array,
-  where: string,
-): Uint8Array {
-  const size = serializer.indexBytes(product(innerGrid(serializer, shard)));
-  if (bytes.length < size)
-    throw new ZarrError("corrupt", `${where}: ${bytes.length} bytes hold no index of ${size}`);
-  return serializer.indexAt === "start" ? bytes.subarray(0, size) : bytes.subarray(bytes.length - size);
-}
-
-function decodeIndex(
-  serializer: Shards,
-  shard: readonly number[],
-  bytes: Uint8Array,
-  where: string,
-): BigUint64Array {
-  const shape = [...innerGrid(serializer, shard), 2];
-  const plain = decodeChunk(
-    serializer.index,
-    bytes,
-    shape,
-    product(shape) * 8,
-    `${where}: its index`,
-  ) as Uint8Array;
-  const aligned = plain.byteOffset % 8 === 0 ? plain : plain.slice();
-  return new BigUint64Array(aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.length / 8);
 }
 
 function clip(region: Region, start: readonly number[], shape: readonly number[]): Region {
@@ -337,26 +211,3 @@ function* batches<T>(items: Iterable<T>, size: number): Generator<T[]> {
   }
   if (part.length > 0) yield part;
 }
-
-/** Shard indexes kept between reads, so that row batches do not fetch them again; the oldest go first. */
-export class ShardIndexCache {
-  readonly #kept = new Map<string, BigUint64Array>();
-  #bytes = 0;
-
-  get(key: string): BigUint64Array | undefined {
-    return this.#kept.get(key);
-  }
-
-  set(key: string, index: BigUint64Array | undefined): void {
-    if (index === undefined || index.byteLength > cacheBytes / 4 || this.#kept.has(key)) return;
-    this.#kept.set(key, index);
-    this.#bytes += index.byteLength;
-    for (const [oldest, { byteLength }] of this.#kept) {
-      if (this.#bytes <= cacheBytes) break;
-      this.#kept.delete(oldest);
-      this.#bytes -= byteLength;
-    }
-  }
-}
-
-const cacheBytes = 16 * 1024 * 1024;
