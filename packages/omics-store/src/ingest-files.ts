@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { FEATURES_FILE } from "./ingest-features.ts";
 import type { CheckedIngestOptions } from "./ingest-options.ts";
+import { type ByteBlocks, byteBlocks } from "./parquet/byte-blocks.ts";
 import { type ColumnBuffer, columnBuffer, type ScalarField } from "./parquet/column-buffer.ts";
 import { createParquetFile, type ListField, type ParquetFileWriter } from "./parquet/file-writer.ts";
 import type { Compression } from "./parquet/format.ts";
-import { type ByteSink, byteSink, putBytes } from "./parquet/levels.ts";
 import { type EncodedPages, listCompression } from "./parquet/matrix-pages.ts";
 import { scalarType } from "./store-columns.ts";
 import type { FileEntry, StoredField } from "./types.ts";
@@ -25,7 +25,7 @@ export type ScalarPusher = (buffers: readonly ColumnBuffer[], from: number, to: 
 
 /** Pages of a list column that wait for their row group to end. */
 interface OpenPages {
-  readonly sink: ByteSink;
+  readonly bytes: ByteBlocks;
   pages: { length: number; firstRow: number }[];
   plainBytes: number;
 }
@@ -75,7 +75,7 @@ export async function createIngestFiles(
   let fileGroups = 0;
   let total = 0;
   let obsRows = 0;
-  const openPages = (): OpenPages => ({ sink: byteSink(), pages: [], plainBytes: 0 });
+  const openPages = (): OpenPages => ({ bytes: byteBlocks(), pages: [], plainBytes: 0 });
   const open = { ids: openPages(), counts: openPages() };
   let openRows = 0;
   let openEntries = 0;
@@ -102,8 +102,8 @@ export async function createIngestFiles(
     const [rows, entries] = [openRows, openEntries];
     [openRows, openEntries] = [0, 0];
     const target = await openFile();
-    const list = ({ sink, pages, plainBytes }: OpenPages, compression: Compression, packed: boolean) => ({
-      bytes: sink.bytes.subarray(0, sink.at),
+    const list = ({ bytes, pages, plainBytes }: OpenPages, compression: Compression, packed: boolean) => ({
+      parts: bytes.parts(),
       pages,
       entries,
       uncompressed: plainBytes,
@@ -115,15 +115,15 @@ export async function createIngestFiles(
       list(open.counts, codecs.counts, delta && countsType === "int32"),
     ]);
     for (const column of [open.ids, open.counts]) {
-      column.sink.at = 0;
+      column.bytes.clear();
       column.pages = [];
       column.plainBytes = 0;
     }
     fileGroups++;
   };
-  const put = ({ sink, pages }: OpenPages, bytes: Uint8Array): void => {
-    putBytes(sink, bytes);
-    pages.push({ length: bytes.length, firstRow: openRows });
+  const put = ({ bytes, pages }: OpenPages, page: Uint8Array): void => {
+    bytes.append(page);
+    pages.push({ length: page.length, firstRow: openRows });
   };
   const endFile = async (): Promise<void> => {
     await endGroup();
@@ -160,7 +160,10 @@ export async function createIngestFiles(
       obsRows += page.rows;
       openRows += page.rows;
       openEntries += page.entries;
-      if (open.ids.sink.at + open.counts.sink.at >= options.rowGroupBytes || heldBytes(group) >= HELD_BYTES)
+      if (
+        open.ids.bytes.length + open.counts.bytes.length >= options.rowGroupBytes ||
+        heldBytes(group) >= HELD_BYTES
+      )
         await endGroup();
       if (obsRows >= OBS_GROUP_ROWS || heldBytes(obsGroup) >= HELD_BYTES) await endObsGroup();
       if (file !== undefined && (file.bytes >= FILE_BYTES || fileGroups >= FILE_GROUPS)) await endFile();

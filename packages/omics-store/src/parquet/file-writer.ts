@@ -23,8 +23,8 @@ export interface ListField {
 
 /** Pages of a list column that were encoded elsewhere. */
 export interface ListChunkBytes {
-  /** Encoded pages, headers included, one after another. Written when `rowGroup` is done. */
-  bytes: Uint8Array;
+  /** Encoded pages, headers included, one after another; cut anywhere. Written when `rowGroup` is done. */
+  parts: Uint8Array[];
   pages: { length: number; firstRow: number }[];
   entries: number;
   uncompressed: number;
@@ -110,7 +110,7 @@ export async function createParquetFile(
       }
       for (const [i, chunk] of listChunks.entries()) {
         group.chunks.push(placeList(lists[i]!, chunk, at));
-        await put(chunk.bytes);
+        for (const part of chunk.parts) await put(part);
         group.uncompressed += chunk.uncompressed;
       }
       await flush();

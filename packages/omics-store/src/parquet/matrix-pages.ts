@@ -76,7 +76,7 @@ export function listCompression(o: Pick<EncodeOptions, "countsType" | "encoding"
 export function encodeMatrixPages(rows: CsrRowsLike, options: EncodeOptions): EncodedPages {
   checkCsr(rows, options.nFeatures);
   const memory = threadMemory();
-  const out = encoded;
+  const out = options.into === undefined ? encoded : { bytes: options.into, at: 0 };
   out.at = 0;
   const result: EncodedPages = {
     nRows: rows.nRows,
@@ -94,14 +94,9 @@ export function encodeMatrixPages(rows: CsrRowsLike, options: EncodeOptions): En
     encodePage(memory, rows, from, to, options, result, out);
     from = to;
   }
-  result.bytes = taken(out, options.into);
+  // Memory that was given, or had to be got because more was needed, is nobody else's.
+  result.bytes = out === encoded ? out.bytes.slice(0, out.at) : out.bytes.subarray(0, out.at);
   return result;
-}
-
-function taken({ bytes, at }: ByteSink, into: Uint8Array | undefined): Uint8Array {
-  if (into === undefined || into.length < at) return bytes.slice(0, at);
-  into.set(bytes.subarray(0, at));
-  return into.subarray(0, at);
 }
 
 function pageEnd({ indptr, nRows }: CsrRowsLike, from: number, pageCells: number): number {
