@@ -7,8 +7,8 @@ const headBytes = 16;
 const maxCollectionBytes = 256 * 1024 * 1024;
 /** In a larger one there is a huge object, which is better decoded by itself. */
 const maxLatin1Bytes = 1024 * 1024;
-/** Bytes of collections kept. */
-const cacheBytes = 16 * 1024 * 1024;
+/** Bytes of collections kept, as text too: rows are read in order, and what a column holds of them lies close together. */
+const cacheBytes = 4 * 1024 * 1024;
 
 interface Collection {
   bytes: Buffer;
