@@ -146,6 +146,26 @@ test("an ImageJ file that ends before its first image says so", async () => {
   await assert.rejects(openImageBytes(bytes.slice(0, end), "cut.tif"), { tag: "truncated" });
 });
 
+test("a stack that ends early says so, and has the planes that are there", async () => {
+  const page = (value: number, description?: string) => ({
+    pixels: new Uint8Array(40).fill(value),
+    ...(description !== undefined && { description }),
+  });
+  const imageJ = "ImageJ=1.53\nimages=3\nslices=3\n";
+  for (const first of [page(0, imageJ), page(0)]) {
+    const whole = buildTiff(plain, [first, page(1), page(2)]);
+    await using complete = await openImageBytes(whole, "whole.tif");
+    assert.equal(complete.info.cutOff, undefined);
+    await using cut = await openImageBytes(whole.slice(0, whole.length - 6), "cut.tif");
+    assert.ok(cut.info.cutOff);
+    const { z, t } = cut.info.series[0]!.sizes;
+    assert.equal(z * t, 2);
+    assert.equal((await cut.plane(z > 1 ? { z: 1 } : { t: 1 })).data[0], 0x0101);
+  }
+  await using forgetful = await openImageBytes(buildTiff(plain, [page(0, imageJ), page(1)]), "wrong.tif");
+  assert.deepEqual([forgetful.info.cutOff, forgetful.info.warnings.length > 0], [undefined, true]);
+});
+
 test("an ImageJ stack with one directory for all planes is read by their places", async () => {
   const first = buildTiff(plain, [
     { pixels: new Uint8Array(40), description: "ImageJ=1.53\nimages=3\nslices=3\n" },

@@ -104,6 +104,8 @@ export interface ImageInfo {
   readonly series: readonly SeriesInfo[];
   /** Some of its planes lie in other files: those that an OME-TIFF or companion refers to, the chunks of OME-Zarr. */
   readonly needsOtherFiles: boolean;
+  /** The file ends before all of its planes: why. Those that are there can be read. */
+  readonly cutOff?: string;
   /** What was odd and how it was taken. */
   readonly warnings: readonly string[];
 }

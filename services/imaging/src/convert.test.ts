@@ -514,6 +514,16 @@ test("a .h5sc holds masks and channels of every cell, 0 to 1", async (t) => {
   }
 });
 
+test("a file that was cut off is refused, not converted as the planes that are left", async (t) => {
+  const { convert, store, write, files } = await world(t);
+  const whole = fieldOf(0);
+  const cut = await write("cut.ome.tif", whole.slice(0, whole.length - 6));
+  await assert.rejects(convert(store, { uris: [cut], nucleusChannel: 0, outputs: { channelPng: true } }), {
+    message: /expected the whole file, found that the chain of directories breaks off/,
+  });
+  assert.match(String((await files()).get("errors.csv")), /cut\.ome\.tif,truncated,/);
+});
+
 test("a shard without a nucleus has no .h5sc, and no failure", async (t) => {
   const { convert, store, write, files } = await world(t);
   const plane = { width, height, pixels: noise(width * height, 3) };

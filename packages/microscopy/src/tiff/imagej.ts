@@ -44,7 +44,11 @@ export async function imageJSeries(
       "truncated",
       `${file.uri}: expected ${images} images of ${planeBytes} bytes from byte ${layout.offsets[0]} on, found ${file.size} bytes in all`,
     );
-  if (available < images) warnings.push(`ImageJ declares ${images} images, the file has ${available}`);
+  const short =
+    available < images ? `ImageJ declares ${images} images, the file has ${available}` : undefined;
+  if (short !== undefined) warnings.push(short);
+  // Programs that forget to correct the number leave a whole chain of directories behind.
+  const cutOff = contiguous || pages.warnings.length > 0 ? short : undefined;
   const { sizes, order, axes } = stackSizes(said, available, layout.samples, warnings);
   const names = await labelsOf(file, first, signal);
   const pixelSizeUm = await pixelSizeOf(file, first, said, sizes.z, signal);
@@ -62,6 +66,7 @@ export async function imageJSeries(
   };
   return {
     info,
+    ...(cutOff !== undefined && { cutOff }),
     async page(at, during) {
       const number = pageNumber(order, sizes, at);
       if (contiguous) return { file, ifd: first, layout, shift: number * planeBytes };

@@ -9,6 +9,8 @@ export interface SeriesSource {
   readonly info: Omit<SeriesInfo, "index">;
   /** Some of its planes are said to be in other files. */
   readonly otherFiles?: boolean;
+  /** Why planes are missing at the end. */
+  readonly cutOff?: string;
   /** The page of a plane at a level; indices are inside of `info`. */
   page(
     at: { t: number; c: number; z: number; level: number },

@@ -30,7 +30,9 @@ export async function openTiffImage(
   const format = ome !== undefined ? "ome-tiff" : imageJ !== undefined ? "imagej-tiff" : "tiff";
   const series =
     ome ?? (imageJ !== undefined ? [imageJ] : await genericSeries(file, pages, warnings, signal));
-  return imageOf(source.uri, format, series, [...pages.warnings, ...warnings], limits);
+  // Of OME-TIFF every missing plane is an error of its own; the others have the planes that their directories lead to.
+  const cutOff = ome !== undefined ? undefined : (imageJ ?? { cutOff: pages.warnings[0] }).cutOff;
+  return imageOf(source.uri, format, series, [...pages.warnings, ...warnings], limits, cutOff);
 }
 
 /** Undefined when the source is not an OME companion file. */
@@ -51,12 +53,14 @@ function imageOf(
   series: readonly SeriesSource[],
   warnings: readonly string[],
   limits: ReadLimits,
+  cutOff?: string,
 ): MicroscopyImage {
   const info: ImageInfo = {
     uri,
     format,
     series: series.map(({ info: one }, index) => ({ index, ...one })),
     needsOtherFiles: series.some(({ otherFiles }) => otherFiles === true),
+    ...(cutOff !== undefined && { cutOff }),
     warnings,
   };
   const cache = createSegmentCache(limits.cacheBytes);

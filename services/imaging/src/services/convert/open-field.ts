@@ -55,6 +55,12 @@ export async function openFieldImage(
     const series = image.info.series[0];
     if (series === undefined)
       throw new ImagingError("wrong-axes", `${uri}: expected an image, found none in the file`);
+    // Fewer planes than there were would be projected, or taken for all channels.
+    if (image.info.cutOff !== undefined)
+      throw new MicroscopyError(
+        "truncated",
+        `${uri}: expected the whole file, found that ${image.info.cutOff}`,
+      );
     return fieldOf(image, series, uri, sha256, limits, signal);
   } catch (error) {
     await image[Symbol.asyncDispose]();
