@@ -69,7 +69,7 @@ export function writeMtx(folder: string, damaged: string, bytes: Uint8Array, zip
 export async function walkAnnData(path: string, tempDir: string): Promise<string> {
   try {
     using file = await openAnnData(path, { maxBytes: 64 * 2 ** 20, tempDir });
-    const problems = validateAnnData(file, "counts");
+    const problems = validateAnnData(file, "cellxgene-7.1");
     readRest(file);
     return problems.some(({ code }) => code === "unreadable" || code === "wrong_length")
       ? "problems"

@@ -1,8 +1,9 @@
 """Writes HDF5 files of every layout, index, filter and type that h5py knows, and what they hold, for hdf5.test.ts.
 
-usage: hdf5.py FOLDER [plugins | parallel]
+usage: hdf5.py FOLDER [plugins | parallel | matrices]
 
-With "plugins": the one file that needs hdf5plugin's filters, alone. With "parallel": datasets big enough that threads are asked.
+With "plugins": the one file that needs hdf5plugin's filters, alone. With "parallel": datasets big enough that threads are asked. With
+"matrices": an AnnData file whose layers are matrices in storage that Python's anndata does not choose itself, and their rows as CSR.
 
 Prints one JSON line per file: {"path", "objects": {path: {"kind", "attributes", "children", "shape", "values", "rows", "columns"}}}.
 Numbers are compared as the SHA-256 of their little-endian bytes, strings as lists.
@@ -18,6 +19,7 @@ from pathlib import Path
 import h5py
 import hdf5plugin
 import numpy as np
+import scipy.sparse as sp
 
 rng = np.random.default_rng(7)
 
@@ -326,6 +328,71 @@ def edge_chunks(file, plane):
         dataset[...] = plane
 
 
+def matrices(path):
+    """Layers of every storage, and {"path", "layers": {name: {"indptr", "indices", "data"}}} of them as canonical CSR rows."""
+    rows, columns = 900, 500
+    dense = np.where(rng.random((rows, columns)) < 0.7, rng.integers(1, 100, (rows, columns)), 0)
+    sparse = sp.csr_matrix(dense)
+    expected = {}
+    with h5py.File(path, "w", libver="latest") as file:
+        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        for name, length in (("obs", rows), ("var", columns)):
+            frame = file.create_group(name)
+            frame.attrs.update({"encoding-type": "dataframe", "encoding-version": "0.2.0", "_index": "_index"})
+            frame.attrs.create("column-order", [], dtype=h5py.string_dtype())
+            frame["_index"] = [f"{name}{i}" for i in range(length)]
+            frame["_index"].attrs.update({"encoding-type": "string-array", "encoding-version": "0.2.0"})
+        layers = file.create_group("layers")
+
+        def expect(name, matrix, dtype):
+            matrix = sp.csr_matrix(matrix)
+            matrix.sum_duplicates()
+            wide = np.dtype(dtype).itemsize > 4 or (np.dtype(dtype).kind in "iu" and np.dtype(dtype).itemsize == 4)
+            parts = {"indptr": matrix.indptr.astype("f8"), "indices": matrix.indices.astype("i4")}
+            parts["data"] = matrix.data.astype("f8" if wide else "f4")
+            expected[name] = {part: digest(values) for part, values in parts.items()}
+
+        def compressed(name, matrix, index, data, encoding="csr_matrix", **how):
+            group = layers.create_group(name)
+            group.attrs.update({"encoding-type": encoding, "encoding-version": "0.1.0", "shape": np.array(matrix.shape)})
+            for part, dtype in (("indptr", index), ("indices", index), ("data", data)):
+                values = getattr(matrix, part).astype(dtype)
+                chunks = {"chunks": (min(how["chunks"][0], len(values)),)} if how else {}
+                group.create_dataset(part, data=values, **{**how, **chunks})
+
+        hows = {"contiguous": {}, "gzip": {"chunks": (997,), "compression": "gzip", "shuffle": True}, "lzf": {"chunks": (4099,), "compression": "lzf", "fletcher32": True}}
+        for index in ("<i4", ">i4", "<i8", ">i8"):
+            for how, storage in hows.items():
+                compressed(f"csr{index}-{how}", sparse, index, ">f4" if index[0] == ">" else "<f4", **storage)
+                expect(f"csr{index}-{how}", sparse, "f4")
+        for data in (">f8", "<i4", ">u2", "i1", ">i8"):
+            compressed(f"data{data}", sparse, "<i4", data, **hows["gzip"])
+            expect(f"data{data}", sparse, data)
+        mixed = sp.csr_matrix((sparse.data, sparse.indices[::-1].copy(), sparse.indptr), shape=sparse.shape)
+        mixed.indices[1::7] = mixed.indices[0::7][: len(mixed.indices[1::7])]
+        compressed("unsorted", mixed, ">i8", "<f4", **hows["gzip"])
+        expect("unsorted", mixed, "f4")
+        by_column = sp.csc_matrix(sparse)
+        compressed("csc", by_column, ">i8", ">f4", "csc_matrix", **hows["lzf"])
+        expect("csc", sparse, "f4")
+
+        def plain(name, values, dtype, **how):
+            layer = layers.create_dataset(name, data=values.astype(dtype), **how)
+            layer.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+            expect(name, values, dtype)
+
+        for dtype in ("<f4", ">f4", ">f8", "<f2", ">i4", "u1"):
+            plain(f"dense{dtype}", dense, dtype, chunks=(64, 33), compression="gzip", shuffle=True)
+        plain("dense-contiguous", dense, ">f4")
+        plain("dense-tall", dense, "<f4", chunks=(rows, 7), compression="gzip", maxshape=(None, None))
+        plain("dense-one", dense, ">f4", chunks=(1024, 512), maxshape=(None, None), compression="lzf")
+        some = layers.create_dataset("dense-some", shape=(rows, columns), dtype=">f4", chunks=(100, 33), fillvalue=2.5, compression="gzip")
+        some[150:160] = dense[150:160]
+        some.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+        expect("dense-some", some[:].astype("f4"), "f4")
+    print(json.dumps({"path": str(path), "layers": expected}))
+
+
 def types(file):
     for order in "<>":
         for code in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"):
@@ -482,6 +549,9 @@ def special(folder):
 
 def main():
     folder = Path(sys.argv[1])
+    if sys.argv[2:] == ["matrices"]:
+        matrices(folder / "matrices.h5ad")
+        return
     alone = {"plugins": plugins, "parallel": parallel}
     for name in sys.argv[2:]:
         for libver in ("earliest", "latest"):

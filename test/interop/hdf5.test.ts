@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test } from "node:test";
+import { concatRows, openAnnData } from "@cytomesh/anndata";
 import {
   type H5Numbers,
   type H5Reader,
@@ -172,6 +173,27 @@ test("datasets that threads are asked for are read equal by one and by two, in e
     }
   } finally {
     rmSync(folder, { recursive: true });
+  }
+});
+
+test("matrices in storage of others are the same CSR rows by one thread, by two, and range by range", async (t) => {
+  if (python === undefined) return t.skip("CYTOMESH_PYTHON is not set");
+  const folder = mkdtempSync(join(tmpdir(), "cytomesh-matrices-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [written] = writtenByPython(folder, "matrices") as unknown as [
+    { path: string; layers: Record<string, Record<"indptr" | "indices" | "data", string>> },
+  ];
+  using file = await openAnnData(written.path);
+  assert.ok(file.layers.size > 25, `${file.layers.size} layers`);
+  for (const [name, expected] of Object.entries(written.layers)) {
+    const layer = file.layers.get(name)!;
+    const parts = [...layer.batches(211)].map(({ rows }) => rows);
+    const all = { ranges: concatRows(parts), one: await layer.toCsr({ threads: 1 }) };
+    for (const [how, rows] of Object.entries({ ...all, two: await layer.toCsr({ threads: 2 }) })) {
+      const { indptr, indices, data } = rows;
+      const found = { indptr: digest(indptr), indices: digest(indices), data: digest(data) };
+      assert.deepEqual(found, expected, `${name}, ${how}`);
+    }
   }
 });
 
