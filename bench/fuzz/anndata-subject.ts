@@ -1,7 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { type AnnData, AnnDataError, openAnnData, validateAnnData, writeH5ad } from "@cytomesh/anndata";
+import {
+  type AnnData,
+  AnnDataError,
+  openAnnData,
+  type ValidationProblem,
+  validateAnnData,
+  writeH5ad,
+} from "@cytomesh/anndata";
 
 /** A study with every kind of column, sparse and nested uns, small. */
 export async function createH5adSeed(path: string): Promise<void> {
@@ -69,7 +76,7 @@ export function writeMtx(folder: string, damaged: string, bytes: Uint8Array, zip
 export async function walkAnnData(path: string, tempDir: string): Promise<string> {
   try {
     using file = await openAnnData(path, { maxBytes: 64 * 2 ** 20, tempDir });
-    const problems = validateAnnData(file, "cellxgene-7.1");
+    const problems = validated(file);
     readRest(file);
     return problems.some(({ code }) => code === "unreadable" || code === "wrong_length")
       ? "problems"
@@ -77,6 +84,15 @@ export async function walkAnnData(path: string, tempDir: string): Promise<string
   } catch (error) {
     if (error instanceof AnnDataError) return error.tag;
     return `untyped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+  }
+}
+
+/** Everything wrong is in the report: validation itself does not throw. */
+function validated(file: AnnData): ValidationProblem[] {
+  try {
+    return validateAnnData(file, "cellxgene-7.1");
+  } catch (error) {
+    throw new Error(`validation threw: ${String(error)}`, { cause: error });
   }
 }
 

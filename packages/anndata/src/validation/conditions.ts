@@ -1,3 +1,4 @@
+import { AnnDataError } from "../errors.ts";
 import type { Column, DataFrame } from "../types.ts";
 import type { Report } from "./report.ts";
 import type { Condition } from "./types.ts";
@@ -67,11 +68,22 @@ function rowsOfColumn(condition: Condition, { frame, where, report }: Facts): Ui
   const { column: name, is, not } = condition;
   if (!frame.has(name!)) return false;
   if (is === undefined && not === undefined) return true;
-  if (report.unreadable(`${where}/${name}`)) return false;
-  const { texts, codes } = codedTexts(frame.column(name!));
+  const found = readable(frame, name!);
+  if (found === undefined || report.unreadable(`${where}/${name}`)) return false;
+  const { texts, codes } = codedTexts(found);
   const fits = texts.map((text) => taken(text, is, not));
   if (codes.every((code) => fits[code] === true)) return codes.length > 0;
   return Uint8Array.from(codes, (code) => (fits[code] === true ? 1 : 0));
+}
+
+/** What cannot be read is told where the column itself is looked at. */
+function readable(frame: DataFrame, name: string): Column | undefined {
+  try {
+    return frame.column(name);
+  } catch (error) {
+    if (error instanceof AnnDataError && error.tag !== "closed") return undefined;
+    throw error;
+  }
 }
 
 function taken(
