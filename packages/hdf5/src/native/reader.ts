@@ -1,19 +1,17 @@
 import { elementCount } from "../blocks.ts";
 import { Hdf5Error } from "../errors.ts";
-import { filterRoute } from "../filters.ts";
 import { splitPath } from "../links.ts";
-import type { DatasetInfo, H5Attribute, H5Kind, H5Reader, H5Storage, H5Values } from "../types.ts";
+import type { DatasetInfo, H5Attribute, H5Kind, H5Reader, H5Values } from "../types.ts";
 import { readAttributes, type StoredAttribute } from "./attributes.ts";
-import { BeyondNative } from "./beyond-native.ts";
 import { createChunkCache } from "./chunk-cache.ts";
-import { chunkOffset, firstFrom } from "./chunk-table.ts";
-import { chunkTable, isDataset, readDataset, type StoredDataset } from "./dataset.ts";
+import { isDataset, readDataset, type StoredDataset } from "./dataset.ts";
 import { type DecodeContext, decodeElements } from "./elements.ts";
 import { openGlobalHeap } from "./global-heap.ts";
 import { isGroup, type Link, readLinks } from "./group.ts";
 import { type Message, messageTypes, readObjectHeader } from "./object-header.ts";
-import { type Box, checkPadding, readBox } from "./read-rows.ts";
+import { type Box, readBox } from "./read-rows.ts";
 import { openShared } from "./shared.ts";
+import { checkFilters, outOfRange, storageOf } from "./storage.ts";
 import { publicType, type StoredType } from "./stored-type.ts";
 import { openSuperblock } from "./superblock.ts";
 
@@ -197,49 +195,6 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
     return decode(out, stored.type, where);
   }
 
-  function storage(info: DatasetInfo): H5Storage {
-    const stored = storedDataset(info.path);
-    const { layout, grid } = stored;
-    if (layout.kind === "compact") return { kind: "compact", data: layout.data };
-    if (layout.kind === "contiguous") {
-      if (layout.address === undefined) return { kind: "none" };
-      const bytes = elementCount(stored.info.shape) * stored.type.size;
-      if (layout.bytes !== undefined && layout.bytes < bytes) {
-        throw new Hdf5Error(
-          "corrupt",
-          `${info.path}: ${layout.bytes} bytes are stored, its shape needs ${bytes}`,
-        );
-      }
-      file.check(layout.address, bytes, info.path);
-      return { kind: "contiguous", address: file.base + layout.address, bytes };
-    }
-    if (layout.kind !== "chunked" || grid === undefined) throw new TypeError(layout.kind);
-    checkFilters(stored);
-    checkPadding(stored);
-    if (layout.address === undefined) return { kind: "none" };
-    return {
-      kind: "chunked",
-      chunks(start, end) {
-        begin();
-        const rows = stored.info.shape![0]!;
-        if (
-          !(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= rows)
-        ) {
-          throw outOfRange(info.path, start, end, rows);
-        }
-        const table = chunkTable(file, stored);
-        const from = firstFrom(table, Math.floor(start / grid.chunks[0]!) * grid.strides[0]!);
-        const to = firstFrom(table, Math.ceil(end / grid.chunks[0]!) * grid.strides[0]!);
-        return Array.from({ length: Math.max(0, to - from) }, (_, i) => ({
-          offset: chunkOffset(grid, table.numbers[from + i]!),
-          address: file.base + table.addresses[from + i]!,
-          bytes: table.bytes[from + i]!,
-          filterMask: table.masks[from + i]!,
-        }));
-      },
-    };
-  }
-
   return {
     path,
     sizeBytes: file.sizeBytes,
@@ -279,7 +234,7 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
     },
     storage(info) {
       begin();
-      return storage(info);
+      return storageOf(file, storedDataset(info.path), begin);
     },
     close() {
       if (!open) return;
@@ -301,14 +256,6 @@ function fits(into: Uint8Array<ArrayBuffer> | undefined, bytes: number): into is
   return into !== undefined && into.byteOffset === 0 && into.length >= bytes;
 }
 
-function checkFilters({ info: { filters, path } }: StoredDataset): void {
-  if (filterRoute(filters, path) === "here") return;
-  const foreign = filters.find(({ id }) => id === 5 || id === 6);
-  throw new BeyondNative(
-    `${path}: filter ${foreign?.id} (${foreign?.name || "unnamed"}) is not decoded here`,
-  );
-}
-
 function kindOf(messages: readonly Message[]): H5Kind | undefined {
   if (isDataset(messages)) return "dataset";
   if (isGroup(messages)) return "group";
@@ -326,10 +273,6 @@ function refused(link: Link, here: string): Hdf5Error {
     "refused-link",
     `${here} is a link of a kind defined by its writer; it is not followed`,
   );
-}
-
-function outOfRange(where: string, start: number, end: number, rows: number): Hdf5Error {
-  return new Hdf5Error("invalid-argument", `${where}: rows ${start} to ${end} asked for, it has ${rows}`);
 }
 
 function boxOf(
