@@ -105,9 +105,15 @@ export function fill(
   height: number,
   colour: Colour,
 ): void {
+  const { rgb } = canvas;
+  const [red, green, blue] = colour;
+  const right = Math.min(canvas.width, x + width);
   for (let row = Math.max(0, y); row < Math.min(canvas.height, y + height); row++)
-    for (let column = Math.max(0, x); column < Math.min(canvas.width, x + width); column++)
-      canvas.rgb.set(colour, (row * canvas.width + column) * 3);
+    for (let at = (row * canvas.width + Math.max(0, x)) * 3; at < (row * canvas.width + right) * 3; at += 3) {
+      rgb[at] = red;
+      rgb[at + 1] = green;
+      rgb[at + 2] = blue;
+    }
 }
 
 /** Width of a text, px. */

@@ -7,6 +7,7 @@ import { pixelsOf } from "./crop-pixels.ts";
 import type { FieldOutput } from "./field-output.ts";
 import { resizeLinear } from "./pixel-ops.ts";
 import { maxOf, qualityOf } from "./quality.ts";
+import { giveBack } from "./spare-memory.ts";
 
 /** Side of the crops, px. */
 const cropSize = 640;
@@ -72,6 +73,7 @@ export async function convertAllencell(field: FieldToConvert, output: FieldOutpu
     },
     field.shown > 0,
   );
+  for (const plane of resized) giveBack(plane.data);
   output.metadata(csvLine([nameOf(field.uri), width, height, `${name}.png`, whole.width, whole.height]));
   return { found: 1, provenance: { method: "none" } as const, warnings: [] };
 }

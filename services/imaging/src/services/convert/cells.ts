@@ -5,12 +5,12 @@ import type { CropSet } from "../../schemas/options.ts";
 import { nameOf } from "../inputs/find-files.ts";
 import { csvLine } from "../tables/csv.ts";
 import type { FieldToConvert } from "./convert-field.ts";
-import { type CropWindow, crop, cropWindow, type Raster } from "./crop.ts";
+import { type CropWindow, cropWindow, type Raster } from "./crop.ts";
 import { cutPixels, encoderOver } from "./crop-pixels.ts";
 import type { FieldOutput } from "./field-output.ts";
 import { keptArea, otherMask, ownMask } from "./masks.ts";
 import { cropNameOf } from "./names.ts";
-import { resizeLabels, resizeLinear, sampledFrom } from "./pixel-ops.ts";
+import { resizeLinear, sampledFrom } from "./pixel-ops.ts";
 import { maxOf, qualityOf } from "./quality.ts";
 import { type SegmentationTools, type SegmentedField, segmentField } from "./segment-field.ts";
 import { giveBack } from "./spare-memory.ts";
@@ -24,10 +24,6 @@ interface Cuttable {
   readonly planes: readonly Raster[];
   readonly width: number;
   readonly height: number;
-  /** Nuclei with a crop, 1 to n. */
-  labels(): Raster<Int32Array>;
-  /** Everything that was segmented. */
-  all(): Raster<Int32Array>;
   /** Rows and columns of the field as it was segmented that this image's are taken from. */
   readonly rows: Int32Array;
   readonly columns: Int32Array;
@@ -52,9 +48,9 @@ export async function convertCells(
   const segmented = await segmentField(nucleus, options, minAreaPx, tools, field.uri, context);
   const { all, kept } = segmented;
   await context.breathe();
-  const original = asSegmented(field, all, kept);
+  const original = asSegmented(field, kept);
   const resized = options.cropSets.some((set) => set.resized)
-    ? await resize(field, original, context)
+    ? await resize(field, original, kept.labels, context)
     : original;
   const last = options.cropSets.at(-1) as CropSet;
   try {
@@ -70,14 +66,12 @@ export async function convertCells(
   return { found: all.instances.length, provenance, warnings };
 }
 
-function asSegmented(field: FieldToConvert, all: Segmentation, kept: Segmentation): Cuttable {
+function asSegmented(field: FieldToConvert, kept: Segmentation): Cuttable {
   const { width, height } = kept;
   return {
     planes: field.planes,
     width,
     height,
-    labels: () => ({ width, height, data: kept.labels }),
-    all: () => ({ width, height, data: all.labels }),
     rows: sampledFrom(height, 1),
     columns: sampledFrom(width, 1),
     nuclei: kept.instances,
@@ -86,7 +80,12 @@ function asSegmented(field: FieldToConvert, all: Segmentation, kept: Segmentatio
 }
 
 /** @throws ImagingError `label-vanished` when a nucleus has no pixel left. */
-async function resize(field: FieldToConvert, from: Cuttable, context: TaskContext): Promise<Cuttable> {
+async function resize(
+  field: FieldToConvert,
+  from: Cuttable,
+  labels: Int32Array,
+  context: TaskContext,
+): Promise<Cuttable> {
   const target = field.options.targetUmPerPx;
   const factor = pixelSize(field, "resizing") / target;
   const planes: Raster[] = [];
@@ -96,7 +95,7 @@ async function resize(field: FieldToConvert, from: Cuttable, context: TaskContex
   }
   const [rows, columns] = [sampledFrom(from.height, factor), sampledFrom(from.width, factor)];
   const count = from.nuclei.length;
-  const nuclei = measureSampled(from.labels().data, from.width, from.height, rows, columns, count);
+  const nuclei = measureSampled(labels, from.width, from.height, rows, columns, count);
   if (nuclei.length !== from.nuclei.length) {
     const left = new Set(nuclei.map(({ label }) => label));
     const gone = from.nuclei.filter(({ label }) => !left.has(label)).map(({ label }) => label);
@@ -105,21 +104,10 @@ async function resize(field: FieldToConvert, from: Cuttable, context: TaskContex
       `${field.uri}: expected every nucleus to have pixels after resizing by ${factor}, found none of label ${gone.slice(0, 10).join(", ")}; raise the smallest area, or resize less`,
     );
   }
-  // Made for those who want masks: they are several times as big as the field's.
-  let labels: Raster<Int32Array> | undefined;
-  let all: Raster<Int32Array> | undefined;
   return {
     planes,
     width: columns.length,
     height: rows.length,
-    labels() {
-      labels ??= resizeLabels(from.labels(), factor);
-      return labels;
-    },
-    all() {
-      all ??= resizeLabels(from.all(), factor);
-      return all;
-    },
     rows,
     columns,
     nuclei,
@@ -131,12 +119,13 @@ async function cutSet(
   field: FieldToConvert,
   set: CropSet,
   image: Cuttable,
-  { all, kept }: SegmentedField,
+  segmented: SegmentedField,
   output: FieldOutput,
   context: TaskContext,
   tabled: boolean,
 ): Promise<void> {
   const { options } = field;
+  const { all, kept } = segmented;
   const size =
     "px" in set.size
       ? set.size.px
@@ -171,7 +160,7 @@ async function cutSet(
     const { label } = nucleus;
     const window = windows[i] as CropWindow;
     // Masks cost as much as cutting: they are made where somebody asks for them.
-    const masked = needMasks || shown.has(i) ? masksOf(image, label, window) : undefined;
+    const masked = needMasks || shown.has(i) ? masksOf(image, segmented, label, window) : undefined;
     const area =
       masked === undefined || masking === "none"
         ? undefined
@@ -226,9 +215,15 @@ function labelAmong(all: Segmentation, kept: Segmentation, { label, minX, minY }
 }
 
 /** Where the nucleus of a crop is, and where others are. */
-function masksOf(image: Cuttable, label: number, window: CropWindow) {
-  const own = ownMask(crop(image.labels(), window), label);
-  return { own, others: () => otherMask(crop(image.all(), window), own) };
+function masksOf(
+  { rows, columns }: Cuttable,
+  { all, kept }: SegmentedField,
+  label: number,
+  window: CropWindow,
+) {
+  const { labels, width } = kept;
+  const own = ownMask({ labels, width, rows, columns }, window, label);
+  return { own, others: () => otherMask({ labels: all.labels, width, rows, columns }, window, own) };
 }
 
 /** The lines of the published `metadata.csv`; a field without nuclei leaves an empty one there, here by option. */

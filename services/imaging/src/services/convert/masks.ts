@@ -1,14 +1,49 @@
+import { type CropWindow, insideOf } from "./crop.ts";
+
+/** Labels of a field `width` pixels wide, and which of its rows and columns those of the image cut from are taken from. */
+export interface SampledLabels {
+  readonly labels: Int32Array;
+  readonly width: number;
+  readonly rows: Int32Array;
+  readonly columns: Int32Array;
+}
+
 /** 1 where a square crop belongs to the nucleus. */
-export function ownMask(labels: Int32Array, label: number): Uint8Array {
-  const mask = new Uint8Array(labels.length);
-  for (let i = 0; i < labels.length; i++) if (labels[i] === label) mask[i] = 1;
-  return mask;
+export function ownMask(image: SampledLabels, window: CropWindow, label: number): Uint8Array {
+  return maskOf(image, window, (row, columns, mask, to) => {
+    const { labels } = image;
+    for (let x = 0; x < columns.length; x++)
+      mask[to + x] = labels[row + (columns[x] as number)] === label ? 1 : 0;
+  });
 }
 
 /** 1 where a square crop belongs to anything else. */
-export function otherMask(labels: Int32Array, own: Uint8Array): Uint8Array {
-  const mask = new Uint8Array(labels.length);
-  for (let i = 0; i < labels.length; i++) if (labels[i] !== 0 && own[i] === 0) mask[i] = 1;
+export function otherMask(image: SampledLabels, window: CropWindow, own: Uint8Array): Uint8Array {
+  const others = maskOf(image, window, (row, columns, mask, to) => {
+    const { labels } = image;
+    for (let x = 0; x < columns.length; x++)
+      mask[to + x] = labels[row + (columns[x] as number)] === 0 ? 0 : 1;
+  });
+  for (let i = 0; i < others.length; i++) if (own[i] === 1) others[i] = 0;
+  return others;
+}
+
+/** Enlarged labels are not made: they are several times as big as the field's, and rows come several times. */
+function maskOf(
+  { width, rows, columns }: SampledLabels,
+  window: CropWindow,
+  fill: (row: number, columns: Int32Array, mask: Uint8Array, to: number) => void,
+): Uint8Array {
+  const { size } = window;
+  const mask = new Uint8Array(size * size);
+  const { top, left, bottom, right } = insideOf(window, columns.length, rows.length);
+  if (left >= right) return mask;
+  const across = columns.subarray(left, right);
+  for (let y = top; y < bottom; y++) {
+    const to = (y - window.top) * size + left - window.left;
+    if (y > top && rows[y] === rows[y - 1]) mask.copyWithin(to, to - size, to - size + across.length);
+    else fill((rows[y] as number) * width, across, mask, to);
+  }
   return mask;
 }
 

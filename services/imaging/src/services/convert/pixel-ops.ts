@@ -1,18 +1,11 @@
-import {
-  encodePng as encode,
-  type Plane,
-  resizeBilinear,
-  resizedSide,
-  resizeNearest,
-} from "@cytomesh/microscopy";
+import { encodePng as encode, type Plane, resizeBilinear, resizedSide } from "@cytomesh/microscopy";
 import type { Raster } from "./crop.ts";
 import { takePlane } from "./spare-memory.ts";
 
 // The rasters of this service as planes of the microscopy package, and back.
 
-function planeOf(image: Raster | Raster<Int32Array>): Plane {
-  const data = image.data as Plane["data"];
-  return { ...image, samples: 1, pixelType: image.data instanceof Int32Array ? "int32" : "uint16", data };
+function planeOf(image: Raster): Plane {
+  return { ...image, samples: 1, pixelType: "uint16", data: image.data as Plane["data"] };
 }
 
 /**
@@ -24,13 +17,7 @@ export function resizeLinear(image: Raster, factor: number): Raster {
   return { width, height, data: data as Uint16Array };
 }
 
-/** Resize labels as OpenCV does: the pixel at `floor(d / factor)`, without a half-pixel centre. */
-export function resizeLabels(image: Raster<Int32Array>, factor: number): Raster<Int32Array> {
-  const { width, height, data } = resizeNearest(planeOf(image), factor);
-  return { width, height, data: data as Int32Array };
-}
-
-/** The rows or columns that `resizeLabels` takes the pixels from. */
+/** The rows or columns that OpenCV takes labels from when it resizes them: `floor(d / factor)`, without a half-pixel centre. */
 export function sampledFrom(side: number, factor: number): Int32Array {
   const step = 1 / factor;
   const from = new Int32Array(resizedSide(side, factor));

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type Plane, resizeNearest } from "@cytomesh/microscopy";
 import { measure } from "@cytomesh/segmentation";
 import fc from "fast-check";
 import { crop, cropWindow } from "./crop.ts";
-import { resizeLabels, sampledFrom } from "./pixel-ops.ts";
+import { otherMask, ownMask } from "./masks.ts";
+import { sampledFrom } from "./pixel-ops.ts";
 import { qualityOf } from "./quality.ts";
 
-test("neighbours are the other labels in the crop of the resized labels", () => {
+test("masks and neighbours are those of the crop of the resized labels", () => {
   fc.assert(
     fc.property(
       fc.record({
@@ -28,11 +30,24 @@ test("neighbours are the other labels in the crop of the resized labels", () => 
         const window = cropWindow({ centroidY, centroidX }, size);
         const image = { width: columns.length, height: rows.length, max: 0 };
         const channels = [{ ...image, data: new Uint16Array(rows.length * columns.length) }];
-        const resized = resizeLabels({ width, height, data: labels }, factor);
-        const inCrop = new Set(crop(resized, window));
-        const label = instances[0]?.label ?? 0;
+        const plane: Plane = { width, height, samples: 1, pixelType: "int32", data: labels };
+        const resized = { ...image, data: resizeNearest(plane, factor).data as Int32Array };
+        const cut = crop(resized, window);
+        const inCrop = new Set(cut);
+        const label = instances[0]?.label ?? 7;
         const nucleus = { label, all: { labels, width, instances }, rows, columns };
         const { neighbours } = qualityOf(window, nucleus, channels, 65_535, false);
+        const sampled = { labels, width, rows, columns };
+        const own = ownMask(sampled, window, label);
+        assert.deepEqual(
+          own,
+          Uint8Array.from(cut, (one) => (one === label ? 1 : 0)),
+        );
+        const others = otherMask(sampled, window, own);
+        assert.deepEqual(
+          others,
+          Uint8Array.from(cut, (one) => (one !== label && one !== 0 ? 1 : 0)),
+        );
         assert.equal(neighbours, [...inCrop].filter((one) => one !== 0 && one !== label).length);
       },
     ),

@@ -34,6 +34,10 @@ export const channelColours: readonly (readonly [number, number, number])[] = [
   [0.6, 0.6, 0.6],
 ];
 
+/** Light of a grey from 0 to 1: what is dim is lifted, as a screen would hide it. */
+const lightSteps = 4_096;
+const lifted = Float32Array.from({ length: lightSteps + 1 }, (_, i) => (i / lightSteps) ** 0.7 * 255);
+
 /**
  * A crop as a small RGB picture: channels as coloured light, the outline of the nucleus in orange.
  *
@@ -54,15 +58,18 @@ export function thumbnail(
       number,
       number,
     ];
+    const [red, green, blue] = colour;
     const small = shrink(pixels, size);
     for (let i = 0; i < small.length; i++) {
-      const grey = Math.min(1, Math.max(0, ((small[i] as number) - low) / (high - low)));
-      // Lifts what is dim, as a screen would hide it.
-      const light = grey ** 0.7 * 255;
-      for (let k = 0; k < 3; k++) out[i * 3 + k]! += light * (colour[k] as number);
+      const grey = ((small[i] as number) - low) / (high - low);
+      const light = lifted[Math.min(lightSteps, Math.max(0, Math.round(grey * lightSteps)))] as number;
+      out[i * 3]! += light * red;
+      out[i * 3 + 1]! += light * green;
+      out[i * 3 + 2]! += light * blue;
     }
   }
-  const rgb = Uint8Array.from(out, (value) => Math.min(255, value));
+  const rgb = new Uint8Array(out.length);
+  for (let i = 0; i < rgb.length; i++) rgb[i] = Math.min(255, out[i] as number);
   if (own !== undefined) drawOutline(rgb, shrink(own, size));
   return rgb;
 }
@@ -78,18 +85,28 @@ function drawOutline(rgb: Uint8Array, coverage: Float32Array): void {
     }
 }
 
-/** The mean of the pixels under every pixel of a thumbnail; of a small crop the nearest one. */
+/**
+ * The mean of the pixels under every pixel of a thumbnail, of large crops of every other one or fewer, some three rows and columns of them; of
+ * small crops the nearest.
+ */
 function shrink(pixels: Uint16Array | Uint8Array, size: number): Float32Array {
   const out = new Float32Array(thumbSize * thumbSize);
-  const from = (i: number) => Math.floor((i * size) / thumbSize);
+  const step = Math.max(1, Math.floor(size / thumbSize / 3));
+  const from = Int32Array.from({ length: thumbSize + 1 }, (_, i) => Math.floor((i * size) / thumbSize));
   for (let y = 0; y < thumbSize; y++) {
-    const [y0, y1] = [from(y), Math.max(from(y) + 1, from(y + 1))];
+    const y0 = from[y] as number;
+    const y1 = Math.max(y0 + 1, from[y + 1] as number);
     for (let x = 0; x < thumbSize; x++) {
-      const [x0, x1] = [from(x), Math.max(from(x) + 1, from(x + 1))];
+      const x0 = from[x] as number;
+      const x1 = Math.max(x0 + 1, from[x + 1] as number);
       let sum = 0;
-      for (let sy = y0; sy < y1; sy++)
-        for (let sx = x0; sx < x1; sx++) sum += pixels[sy * size + sx] as number;
-      out[y * thumbSize + x] = sum / ((y1 - y0) * (x1 - x0));
+      let count = 0;
+      for (let row = y0 * size; row < y1 * size; row += step * size)
+        for (let i = row + x0; i < row + x1; i += step) {
+          sum += pixels[i] as number;
+          count += 1;
+        }
+      out[y * thumbSize + x] = sum / count;
     }
   }
   return out;
