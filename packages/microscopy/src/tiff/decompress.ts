@@ -104,8 +104,9 @@ function inflateLonger(
 
 function unzstd(raw: Uint8Array<ArrayBuffer>, capacity: number, where: string): Uint8Array<ArrayBuffer> {
   try {
+    // A byte more than there can be: a chunk that is full makes the wrapper find memory for another.
     return zstdDecompressSync(raw, {
-      chunkSize: Math.max(64, capacity),
+      chunkSize: Math.max(64, capacity + 1),
       maxOutputLength: capacity,
     }) as Uint8Array<ArrayBuffer>;
   } catch (error) {
