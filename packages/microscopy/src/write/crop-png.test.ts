@@ -171,6 +171,20 @@ test("many bands, of noise, of nothing and of both", async () => {
   assert.ok(encoder.encode({ ...whole, top: 5_000 }, { blue: 0, green: 1 }).length < 4_000);
 });
 
+test("rows that differ by turns are coded as well as others", async () => {
+  const [noise] = planesOf(1, 300, 300, 4, 9);
+  const data = noise!.data.map((value, i) => value + (Math.floor(i / 300) % 2) * 777);
+  const window = { top: 3, left: 5, width: 280, height: 290 };
+  using even = createCropPngEncoder([noise!]);
+  using uneven = createCropPngEncoder([{ ...noise!, data }]);
+  const plain = even.encode(window, { grey: 0 }).length;
+  const png = uneven.encode(window, { grey: 0 });
+  assert.ok(png.length < plain * 1.2, `${png.length} against ${plain}`);
+  const found = await decoded(png.slice(), true);
+  const wanted = expected([{ ...noise!, data }], window, { grey: 0 });
+  assert.ok(Buffer.from(found.buffer).equals(Buffer.from(wanted.buffer)));
+});
+
 test("rare symbols get codes of the longest kind", async () => {
   // Counts that grow as Fibonacci's numbers would make codes of more than 12 bits.
   const data = new Uint16Array(400 * 400);
