@@ -3,6 +3,7 @@
 
 import { makeCode } from "../../codecs/assembly/_huffman";
 import { beginBits, bitsSince, putBits, putEntry } from "./_png-bits";
+import { putHead } from "./_png-head";
 
 /** Longest code of a byte: two samples and what is left of a byte fit 64 bits. */
 const LONGEST: u32 = 12;
@@ -24,14 +25,6 @@ const codes: usize = memory.data(288 * 2);
 /** Entries of residuals of two bytes with high bytes from -4 to 3: alone, and after two zeros. */
 const pairs: usize = memory.data(2048 * 8);
 const afterZeros: usize = memory.data(2048 * 8);
-/** For the head of a block. */
-const lengthSymbols: usize = memory.data(320);
-const lengthExtras: usize = memory.data(320);
-const lengthFreq: usize = memory.data(20 * 4);
-const lengthLens: usize = memory.data(20);
-const lengthCodes: usize = memory.data(20 * 2);
-const lengthOrder: usize = memory.data<u8>([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]);
-
 // ---- entries
 
 export function literalOf(band: usize, byte: u32): u64 {
@@ -99,62 +92,6 @@ function makePairs(band: usize): void {
   }
 }
 
-// ---- the head of a block
-
-/** The head of a block with the code of `lens`, but for its first three bits. */
-export function putHead(): void {
-  let symbols: u32 = SYMBOLS;
-  while (symbols > 257 && load<u8>(lens + symbols - 1) == 0) symbols--;
-  // Lengths of literals and runs, and two distances of one bit: not every decoder takes a code of one.
-  store<u8>(lens + symbols, 1);
-  store<u8>(lens + symbols, 1, 1);
-  const all = symbols + 2;
-  memory.fill(lengthFreq, 0, 19 * 4);
-  let n: u32 = 0;
-  for (let i: u32 = 0; i < all; ) {
-    const value = load<u8>(lens + i);
-    let run: u32 = 1;
-    while (i + run < all && load<u8>(lens + i + run) == value) run++;
-    i += run;
-    if (value != 0) {
-      n = putLength(n, value, 0);
-      run--;
-    }
-    while (run >= 3) {
-      if (value != 0) {
-        const take = min<u32>(run, 6);
-        n = putLength(n, 16, take - 3);
-        run -= take;
-      } else {
-        const take = min<u32>(run, 138);
-        n = take < 11 ? putLength(n, 17, take - 3) : putLength(n, 18, take - 11);
-        run -= take;
-      }
-    }
-    for (; run > 0; run--) n = putLength(n, value, 0);
-  }
-  makeCode(lengthFreq, 19, 7, lengthLens, lengthCodes);
-  let sent: u32 = 19;
-  while (sent > 4 && load<u8>(lengthLens + load<u8>(lengthOrder + sent - 1)) == 0) sent--;
-  putBits((symbols - 257) | (1 << 5) | ((sent - 4) << 10), 14);
-  for (let i: u32 = 0; i < sent; i++) putBits(load<u8>(lengthLens + load<u8>(lengthOrder + i)), 3);
-  for (let i: u32 = 0; i < n; i++) {
-    const symbol = <u32>load<u8>(lengthSymbols + i);
-    putBits(load<u16>(lengthCodes + (symbol << 1)), load<u8>(lengthLens + symbol));
-    if (symbol >= 16) putBits(load<u8>(lengthExtras + i), symbol == 16 ? 2 : symbol == 17 ? 3 : 7);
-  }
-  store<u8>(lens + symbols, 0);
-  store<u8>(lens + symbols, 0, 1);
-}
-
-function putLength(n: u32, symbol: u32, extra: u32): u32 {
-  store<u8>(lengthSymbols + n, symbol);
-  store<u8>(lengthExtras + n, extra);
-  const at = lengthFreq + (symbol << 2);
-  store<u32>(at, load<u32>(at) + 1);
-  return n + 1;
-}
-
 // ---- runs of zeros
 
 /** Length of the next match of `left` zeros: what remains is nothing, or long enough for another. */
@@ -215,7 +152,7 @@ export function putZeroBlock(count: u32, last: u32): void {
     }
   makeCode(freq, SYMBOLS, LONGEST, lens, codes);
   putBits(last | 4, 3);
-  putHead();
+  putHead(lens, SYMBOLS);
   makeEntries(zerosOnly);
   putZeros(zerosOnly, count);
   putEntry(endOf(zerosOnly));
@@ -296,7 +233,7 @@ export function makeBand(kind: u32, from: usize, rows: u32, stride: usize, width
   makeEntries(band);
   makePairs(band);
   beginBits(headOf(band));
-  putHead();
+  putHead(lens, SYMBOLS);
   store<u32>(band + HEAD_BITS, bitsSince(headOf(band)));
 }
 
