@@ -1,4 +1,5 @@
-// A file of 8 GB of counts once decoded, written as a stream by our own writer, then ingested in a process of its own: cells/s and peak memory.
+// A file of 8 GB of counts once decoded, written as a stream by our own writer, then ingested as the service does it (hash, vet, convert,
+// publish) in a process of its own: cells/s and peak memory.
 // `--small`: 0.4 GB.
 import { execFileSync } from "node:child_process";
 import { statSync } from "node:fs";
@@ -9,7 +10,7 @@ import { type CsrRows, writeH5ad } from "../../packages/anndata/src/index.ts";
 import { openIngest } from "../../packages/omics-store/src/index.ts";
 import { smallMemory } from "../../scripts/launch/memory.mjs";
 import { randomFrom } from "../fuzz/mutate.ts";
-import { ingestStudy } from "./ingested.ts";
+import { ingestThroughService } from "./ingested.ts";
 import { type Cost, measure } from "./measure.ts";
 import { small } from "./study.ts";
 
@@ -76,7 +77,7 @@ async function makeFile(path: string): Promise<void> {
 const ingestOnly = process.argv.indexOf("--ingest");
 if (ingestOnly > 0) {
   const [path, root] = process.argv.slice(ingestOnly + 1) as [string, string];
-  console.log(JSON.stringify(await measure(() => ingestStudy(path, root), 1)));
+  console.log(JSON.stringify(await measure(() => ingestThroughService(path, root), 1)));
 } else {
   const root = await mkdtemp(join(tmpdir(), "bench-big-"));
   try {

@@ -1,19 +1,14 @@
 // .h5ad → warehouse, through the service's own path (hash, vet, convert in its pool, publish to a folder), without a network. Against Python:
-// reading the file alone, and reading it and writing the same lists with pyarrow.
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+// reading the file alone, and reading it and writing the same lists with pyarrow. The conversion is also measured alone, five times with the
+// same threads, and the median printed: what a job of several files comes to.
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { profileOf } from "@cytomesh/anndata";
-import { createObjectStore, toUri } from "../../packages/object-store/src/index.ts";
-import { openIngest } from "../../packages/omics-store/src/index.ts";
-import { createTaskPool, keepCompiledCode } from "../../packages/service-kit/src/index.ts";
-import { ingestFile } from "../../services/ingest/src/services/ingest-file.ts";
-import { fakeCatalog } from "../../services/ingest/src/testing/fake-catalog.ts";
-import { plainOptions } from "./ingested.ts";
+import { keepCompiledCode } from "../../packages/service-kit/src/index.ts";
+import { convertStudy, ingestPool, ingestThroughService, threads } from "./ingested.ts";
 import { measure, measurePython, printCosts } from "./measure.ts";
 import { small, syntheticStudy } from "./study.ts";
 
-const threads = 2;
 const study = syntheticStudy();
 // As every service does; the first of two runs fills it.
 keepCompiledCode(join(tmpdir(), "cytomesh-bench", "compiled"));
@@ -44,58 +39,46 @@ def work():
 measure(work, times=1)
 `;
 
-async function ingest(path: string, name: string): Promise<number> {
-  const dir = join(root, name);
-  await mkdir(join(dir, "tmp"), { recursive: true });
-  const store = createObjectStore();
-  const pool = createTaskPool(new URL("../../services/ingest/src/services/tasks.ts", import.meta.url), {
-    threads,
-  });
-  const { catalog } = fakeCatalog();
-  await catalog.ensureDataset("d");
+/** Seconds of five conversions after one to warm up. */
+async function conversions(path: string, kind: string): Promise<number[]> {
+  const pool = ingestPool();
+  const seconds: number[] = [];
   try {
-    const outcome = await ingestFile(
-      {
-        store,
-        storeUri: toUri(dir),
-        tempDir: join(dir, "tmp"),
-        catalog,
-        pool,
-        readerTimeoutMs: 120_000,
-        encoding: "delta",
-      },
-      {
-        uri: toUri(path),
-        dataset: "d",
-        options: plainOptions,
-        vetting: { profile: profileOf("minimal"), asked: false, everyValue: false },
-        validateOnly: false,
-        jobId: "j",
-        tag: "",
-        signal: new AbortController().signal,
-        onCells: () => undefined,
-      },
-    );
-    const { manifest } = await openIngest(join(dir, "datasets", "d", "ingests", outcome.ingestId));
-    return manifest.nnz;
+    for (let i = 0; i < 6; i++) {
+      const outDir = join(root, `${kind}-alone`);
+      const start = performance.now();
+      await convertStudy(pool, path, outDir);
+      if (i > 0) seconds.push((performance.now() - start) / 1e3);
+      await rm(outDir, { recursive: true });
+    }
   } finally {
     await pool.close();
-    await store.close();
   }
+  return seconds;
 }
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 try {
   const kinds = small ? (["gzip"] as const) : (["gzip", "raw"] as const);
   for (const kind of kinds) {
     const path = study.files[kind];
     let run = 0;
-    const ours = await measure(() => ingest(path, `${kind}-${run++}`), small ? 1 : 2);
+    const ours = await measure(
+      () => ingestThroughService(path, join(root, `${kind}-${run++}`)),
+      small ? 1 : 3,
+    );
+    const alone = await conversions(path, kind);
     const reading = measurePython<number>(readOnly, [path]);
     const pipeline = measurePython<number>(pyarrowPipeline, [path, join(root, `${kind}.parquet`)]);
     printCosts(
       `${kind} ${study.cells} x ${study.genes} → Parquet (${(study.cells / ours.wallS).toFixed(0)} cells/s with ${threads} threads, ${(study.cells / ours.cpuS).toFixed(0)} per cpu second)`,
       { "cytomesh ingest": ours, "anndata.read_h5ad alone": reading, "anndata + pyarrow": pipeline },
       "anndata + pyarrow",
+    );
+    const rates = alone.map((seconds) => study.cells / seconds);
+    console.log(
+      `  conversion alone, by the same threads: ${median(rates).toFixed(0)} cells/s (${rates.map((rate) => rate.toFixed(0)).join(", ")})`,
     );
     if (reading.result !== pipeline.result) throw new Error("the two Python sides disagree");
   }

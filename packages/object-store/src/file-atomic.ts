@@ -27,6 +27,8 @@ export interface AtomicWriteOptions {
 export interface FileCopy {
   copyOf: string;
   size: number;
+  /** A further name of the file will do, where the file system gives it one. */
+  handOver: boolean;
 }
 
 /**
@@ -44,9 +46,10 @@ export async function writeFileAtomically(
   let stats: BigIntStats;
   let moved = false;
   try {
-    const handle = await openNew(temp);
+    const taken = "copyOf" in content && content.handOver && (await linkFile(content.copyOf, temp));
+    const handle = taken ? await open(temp, "r+") : await openNew(temp);
     try {
-      if ("copyOf" in content) await copyInto(handle, temp, content);
+      if ("copyOf" in content) await (taken ? checkSize(handle, content) : copyInto(handle, temp, content));
       else for await (const chunk of content) await handle.writeFile(chunk);
       await handle.sync();
       stats = await handle.stat({ bigint: true });
@@ -66,22 +69,41 @@ export async function writeFileAtomically(
 }
 
 /** By the kernel. It also copies the mode, which is not the source's to give. */
-async function copyInto(handle: FileHandle, path: string, { copyOf, size }: FileCopy): Promise<void> {
+async function copyInto(handle: FileHandle, path: string, content: FileCopy): Promise<void> {
   const { mode } = await handle.stat();
-  await copyFile(copyOf, path);
+  await copyFile(content.copyOf, path);
   await handle.chmod(mode & 0o777);
-  const copied = (await handle.stat()).size;
-  if (copied !== size) throw sourceChanged(pathToFileURL(copyOf).href, size, copied);
+  await checkSize(handle, content);
 }
 
-/** A new file, its folder made where it is missing: most writes go where others went before. */
-async function openNew(path: string): Promise<FileHandle> {
+async function checkSize(handle: FileHandle, { copyOf, size }: FileCopy): Promise<void> {
+  const found = (await handle.stat()).size;
+  if (found !== size) throw sourceChanged(pathToFileURL(copyOf).href, size, found);
+}
+
+/** Whether `temp` is now a name of the file. It cannot be across file systems, and need not be of what is no plain file. */
+async function linkFile(path: string, temp: string): Promise<boolean> {
+  if (!(await lstat(path)).isFile()) return false;
   try {
-    return await open(path, "wx", 0o666);
+    await inFolder(dirname(temp), () => link(path, temp));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function openNew(path: string): Promise<FileHandle> {
+  return inFolder(dirname(path), () => open(path, "wx", 0o666));
+}
+
+/** The folder is made where it is missing: most writes go where others went before. */
+async function inFolder<T>(folder: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
-    await makeFolder(dirname(path));
-    return open(path, "wx", 0o666);
+    await makeFolder(folder);
+    return write();
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdir, readdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -120,6 +120,34 @@ describe("file://", () => {
       assert.ok(bytes.every((byte) => byte === bytes[0]));
     }
     await writer;
+  });
+
+  test("a file that is handed over is taken, not copied; a link to one is copied", async () => {
+    const local = await temporaryFolder();
+    const [source, link] = [join(local.path, "source"), join(local.path, "link")];
+    const other = join(local.path, "other");
+    for (const path of [source, other]) await writeFile(path, "counts");
+    await symlink(source, link);
+    for (const [name, from, taken] of [
+      ["taken", source, true],
+      ["followed", link, false],
+    ] as const) {
+      await store.putFile(uri("deep", name), from, { handOver: true, ifAbsent: true });
+      const there = await lstat(store.localPath(uri("deep", name))!);
+      assert.equal(there.isFile(), true);
+      assert.equal(there.ino === (await lstat(source)).ino, taken);
+      await assert.rejects(
+        store.putFile(uri("deep", name), other, { handOver: true, ifAbsent: true }),
+        tagged("object-exists"),
+      );
+    }
+    await rm(source);
+    for (const name of ["taken", "followed"])
+      assert.equal(Buffer.from(await store.get(uri("deep", name))).toString(), "counts");
+    assert.deepEqual((await readdir(dirname(store.localPath(uri("deep", "taken"))!))).sort(), [
+      "followed",
+      "taken",
+    ]);
   });
 
   test("folders and files in each other's way are path conflicts", async () => {

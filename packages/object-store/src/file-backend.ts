@@ -17,7 +17,11 @@ const PIECE_BYTES = 16 * 1024 * 1024;
 
 export interface FileBackend extends Backend {
   /** Stores a local file; `size` is what it should have. */
-  putFile(at: Location, localPath: string, options: BackendPut & { size: number }): Promise<ObjectInfo>;
+  putFile(
+    at: Location,
+    localPath: string,
+    options: BackendPut & { size: number; handOver: boolean },
+  ): Promise<ObjectInfo>;
 }
 
 /** `allowed` says whether a path lies in the folders this process may use. */
@@ -87,7 +91,7 @@ export function createFileBackend(allowed: (path: string) => boolean): FileBacke
 
     put: (at, source, o) => write(at, source.kind === "bytes" ? [source.bytes] : source.chunks, o),
 
-    putFile: (at, localPath, { size, ...o }) => write(at, { copyOf: localPath, size }, o),
+    putFile: (at, localPath, { size, handOver, ...o }) => write(at, { copyOf: localPath, size, handOver }, o),
 
     async *list(at, signal) {
       const slash = at.key.lastIndexOf("/");

@@ -15,6 +15,7 @@ export type {
   ObjectInfo,
   ObjectStore,
   ObjectStoreOptions,
+  PutFileOptions,
   PutOptions,
   S3Options,
   StreamOptions,

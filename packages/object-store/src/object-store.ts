@@ -13,6 +13,7 @@ import type {
   ObjectInfo,
   ObjectStore,
   ObjectStoreOptions,
+  PutFileOptions,
   PutOptions,
 } from "./types.ts";
 import { formatUri, type ObjectScheme, parseUri } from "./uri.ts";
@@ -86,11 +87,11 @@ export function createObjectStore(options: ObjectStoreOptions = {}): ObjectStore
   }
 
   /** From file to file: the kernel does it. */
-  async function copyFileTo(uri: string, localPath: string, o: PutOptions): Promise<ObjectInfo> {
-    const { ifAbsent = false, contentType, signal } = o;
+  async function copyFileTo(uri: string, localPath: string, o: PutFileOptions): Promise<ObjectInfo> {
+    const { ifAbsent = false, contentType, signal, handOver = false } = o;
     const size = await fileSize(localPath);
     return call(uri, signal, (_, at) =>
-      files.putFile(at, resolve(localPath), { size, ifAbsent, contentType, signal }),
+      files.putFile(at, resolve(localPath), { size, ifAbsent, contentType, signal, handOver }),
     );
   }
 

@@ -30,7 +30,7 @@ export async function putOnce(
 }
 
 /**
- * Publishes a local folder: its files in the order of their names, `manifest.json` last and only if there is none. What a folder holds is visible
+ * Publishes a local folder, whose files nobody may change from then on: in the order of their names, `manifest.json` last and only if there is none. What a folder holds is visible
  * once its manifest is, so a crash anywhere leaves nothing visible or everything. Nothing is written when a manifest stands there already.
  *
  * @returns the folder's own manifest, and the one that stood there instead, if any.
@@ -46,7 +46,8 @@ export async function publishFolder(
   if ((await store.head(at, options)) !== undefined)
     return { manifest, standing: await store.get(at, options) };
   const names = (await readdir(localDir)).filter((name) => name !== "manifest.json").sort();
-  for (const name of names) await store.putFile(joinUri(uri, name), join(localDir, name), options);
+  for (const name of names)
+    await store.putFile(joinUri(uri, name), join(localDir, name), { ...options, handOver: true });
   return {
     manifest,
     standing: await putOnce(store, at, manifest, { ...options, contentType: "application/json" }),

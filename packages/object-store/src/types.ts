@@ -43,6 +43,11 @@ export interface PutOptions extends CallOptions {
   contentType?: string | undefined;
 }
 
+export interface PutFileOptions extends PutOptions {
+  /** Nobody will write to the local file again: a `file://` store on the same file system takes it over, with its mode, rather than copy it. */
+  handOver?: boolean | undefined;
+}
+
 export type ObjectBody = Uint8Array | string | AsyncIterable<Uint8Array>;
 
 /**
@@ -69,7 +74,7 @@ export interface ObjectStore {
    */
   put(uri: string, body: ObjectBody, options?: PutOptions): Promise<ObjectInfo>;
   /** `put` of a local file. Throws `source-changed` when the file's size moves while it is read. */
-  putFile(uri: string, localPath: string, options?: PutOptions): Promise<ObjectInfo>;
+  putFile(uri: string, localPath: string, options?: PutFileOptions): Promise<ObjectInfo>;
   /** Copies an object to a local path, which appears whole or not at all; parent folders are made. */
   download(
     uri: string,

@@ -151,7 +151,10 @@ async function keepBin(
   signal: AbortSignal,
 ): Promise<void> {
   const file = binFileName(written.bin);
-  await deps.store.putFile(joinUri(storeLayout(deps.storeUri).bins(curriculum.name), file), path, { signal });
+  await deps.store.putFile(joinUri(storeLayout(deps.storeUri).bins(curriculum.name), file), path, {
+    signal,
+    handOver: true,
+  });
   await unlink(path);
   await records.put({ ...written, file });
   await context.record({ key: itemKey(written.bin), outcome: "succeeded" });

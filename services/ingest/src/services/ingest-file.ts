@@ -67,7 +67,7 @@ export async function ingestFile(deps: IngestDeps, request: FileRequest): Promis
   }
 }
 
-/** A file at hand is vetted, and the threads are started, while it is hashed. What came of it is looked at in its turn, if it is needed at all. */
+/** A file at hand is vetted while it is hashed. What came of it is looked at in its turn, if it is needed at all. */
 function vetEarly(
   deps: IngestDeps,
   request: FileRequest,
@@ -78,7 +78,6 @@ function vetEarly(
   const signal = AbortSignal.any([request.signal, enough.signal]);
   const vetted = vetFile(deps, path, { ...request, signal });
   vetted.catch(() => undefined);
-  for (let i = 0; i < deps.pool.threads; i++) deps.pool.run("start", undefined).catch(() => undefined);
   return {
     vetted,
     async stop() {

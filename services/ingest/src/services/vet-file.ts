@@ -73,7 +73,10 @@ export async function vetFile(
     profile,
     ...(everyValue ? {} : { entries: sampledEntries }),
   });
-  const plan = await deps.pool.run<FilePlan>("plan", { path, options }, { signal });
+  const planned = deps.pool.run<FilePlan>("plan", { path, options }, { signal });
+  // A conversion will want the other threads too. Not before the isolated one has given its memory back.
+  for (let i = 1; i < deps.pool.threads; i++) deps.pool.run("start", undefined).catch(() => undefined);
+  const plan = await planned;
   // Which matrix an ingest needs is for its options to say.
   const findings = report.problems.filter(({ code }) => code !== "missing_x" || profile.counts !== undefined);
   const sentences = (severity: ValidationProblem["severity"]) =>
