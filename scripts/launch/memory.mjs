@@ -1,6 +1,6 @@
 /**
  * What keeps a process of many threads small, where the environment does not say otherwise. An ingest of 8 GB of counts peaked at 650 MiB
- * without and at 557 MiB with both, for the same processor time:
+ * without when it peaked at 557 MiB with both, for the same processor time:
  *
  * - glibc gives every thread an arena of its own, and buffers that go from thread to thread leave each in pieces; two are enough;
  * - V8 lets the space for new objects of every thread grow to 32 MiB and does not give it back.
