@@ -188,7 +188,7 @@ test("what the writer can do besides: every filter, fill values, rows without li
 test("real files: names, shapes, types, chunks, filters, fill values and attributes as h5dump tells them", {
   skip,
 }, async (t) => {
-  const data = process.env.CYTOMESH_TEST_DATA ?? join(import.meta.dirname, "../../../../shared/data");
+  const data = process.env.CYTOMESH_TEST_DATA ?? join(import.meta.dirname, "../../../shared/data");
   if (!existsSync(join(data, "omics"))) return t.skip("shared data not present");
   const files = ["omics", "tenx"]
     .flatMap((name) => readdirSync(join(data, name)).map((file) => join(data, name, file)))
