@@ -91,7 +91,7 @@ function drawOutline(rgb: Uint8Array, coverage: Float32Array): void {
  */
 function shrink(pixels: Uint16Array | Uint8Array, size: number): Float32Array {
   const out = new Float32Array(thumbSize * thumbSize);
-  const step = Math.max(1, Math.floor(size / thumbSize / 3));
+  const step = Math.max(1, Math.round(size / thumbSize / 3));
   const from = Int32Array.from({ length: thumbSize + 1 }, (_, i) => Math.floor((i * size) / thumbSize));
   for (let y = 0; y < thumbSize; y++) {
     const y0 = from[y] as number;
