@@ -11,7 +11,7 @@ import {
 } from "./compressed-arrays.ts";
 import { cscRows } from "./csc-rows.ts";
 import { AnnDataError } from "./errors.ts";
-import { batchesOf, checkRange, type MatrixAxes, type MatrixLimits } from "./matrix.ts";
+import { batchesOf, checkRange, growingMemory, type MatrixAxes, type MatrixLimits } from "./matrix.ts";
 import type { ArrayInfo, ParallelOptions, Source, Values } from "./storage.ts";
 import type { CsrRows, Matrix } from "./types.ts";
 
@@ -62,16 +62,9 @@ interface Scratch {
 }
 
 function createScratch(): Scratch {
-  const growing = () => {
-    let held = new Uint8Array(0);
-    return (entries: number) => {
-      // Elements have 8 bytes at most, and mostly 4; what does not fit is read into memory of its own.
-      const bytes = entries * 4;
-      if (held.length < bytes) held = new Uint8Array(Math.ceil((bytes * 9) / 8 / 4096) * 4096);
-      return held;
-    };
-  };
-  return { indices: growing(), data: growing() };
+  const [indices, data] = [growingMemory(), growingMemory()];
+  // Elements have 8 bytes at most, and mostly 4; what does not fit is read into memory of its own.
+  return { indices: (entries) => indices(entries * 4), data: (entries) => data(entries * 4) };
 }
 
 function readMajor(

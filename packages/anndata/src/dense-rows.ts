@@ -118,7 +118,7 @@ function batchRows(info: ArrayInfo, rowBytes: number, mostBytes: number): number
   return Math.max(1, Math.floor(fitting(Math.min(batchBytes, mostBytes)) / chunkRows)) * chunkRows;
 }
 
-function itemBytes(type: ValueType): number {
+export function itemBytes(type: ValueType): number {
   if (type.kind === "enum") return type.base.size;
   return type.kind === "int" || type.kind === "float" ? type.size : 8;
 }

@@ -1,9 +1,10 @@
-import { dropZeros, readAllRows } from "./dense-rows.ts";
+import { dropZeros, itemBytes, readAllRows } from "./dense-rows.ts";
 import { AnnDataError } from "./errors.ts";
 import {
   batchesOf,
   checkRange,
   checkShape,
+  growingMemory,
   type MatrixAxes,
   type MatrixLimits,
   valueDtype,
@@ -17,13 +18,15 @@ export function openDense(
   source: Source,
   where: string,
   axes: MatrixAxes,
-  { maxBytes }: MatrixLimits,
+  { maxBytes, reuseRows = false }: MatrixLimits,
 ): Matrix {
   const info = source.dataset(where);
   const squeezed = info.shape?.length === 1 && (axes.columns === 1 || axes.rows === 1);
   const shape: number[] = squeezed ? [axes.rows, info.shape![0]! / axes.rows] : (info.shape ?? []);
   checkShape(where, shape, axes);
   const dtype = valueDtype(info.type, where);
+  // What was decoded is not needed once its zeros are dropped.
+  const room = reuseRows ? growingMemory() : undefined;
   const matrix: Matrix = {
     format: "dense",
     dtype,
@@ -43,7 +46,9 @@ export function openDense(
           `${where}: ${end - start} dense rows take ${elements * 8} bytes, the limit is ${maxBytes}; ask for fewer`,
         );
       }
-      return dropZeros(readRows(source, info, where, start, end, axes), dtype, end - start, axes.columns);
+      const into = room?.(elements * itemBytes(info.type));
+      const values = readRows(source, info, where, start, end, axes, into);
+      return dropZeros(values, dtype, end - start, axes.columns);
     },
   };
   return matrix;
@@ -56,7 +61,8 @@ function readRows(
   start: number,
   end: number,
   axes: MatrixAxes,
+  into: Uint8Array<ArrayBuffer> | undefined,
 ) {
   if (info.shape?.length === 1 && axes.columns !== 1) return plainNumbers(source.read(info), where);
-  return plainNumbers(source.read(info, start, end), where);
+  return plainNumbers(source.read(info, start, end, into), where);
 }

@@ -100,3 +100,12 @@ export function valueArray(dtype: string, length: number): Float32Array | Float6
   const wide = ["float64", "int32", "uint32", "int64", "uint64"].includes(dtype);
   return wide ? new Float64Array(length) : new Float32Array(length);
 }
+
+/** Memory of at least so many bytes, the same each time, until more is asked for. */
+export function growingMemory(): (bytes: number) => Uint8Array<ArrayBuffer> {
+  let held = new Uint8Array(0);
+  return (bytes) => {
+    if (held.length < bytes) held = new Uint8Array(Math.ceil((bytes * 9) / 8 / 4096) * 4096);
+    return held;
+  };
+}

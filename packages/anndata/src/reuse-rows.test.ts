@@ -44,6 +44,20 @@ function write(path: string): void {
     );
     out.dataset(`/${name}/indptr`, { type: types.int32, shape: [61] }, Int32Array.from(sound.indptr));
   }
+  for (const name of ["float32", "float64", "int64"] as const) {
+    const all = cells.flat();
+    const values =
+      name === "int64"
+        ? BigInt64Array.from(all, BigInt)
+        : name === "float32"
+          ? Float32Array.from(all)
+          : Float64Array.from(all);
+    out.dataset(
+      `/dense ${name}`,
+      { type: types[name], shape: [60, 40], deflate: { level: 1 }, chunkRows: 17 },
+      values,
+    );
+  }
   out.finish();
 }
 
@@ -52,7 +66,8 @@ test("ranges of rows read into the same memory hold what they hold otherwise", a
   write(path);
   const source = await openH5Source(path, 1e9);
   const axes = { rows: 60, columns: 40, rowsSay: "", columnsSay: "" };
-  for (const name of Object.keys(matrices)) {
+  const denseNames = ["dense float32", "dense float64", "dense int64"];
+  for (const name of [...Object.keys(matrices), ...denseNames]) {
     const reused = openMatrix(source, `/${name}`, axes, { maxBytes: 1e9, reuseRows: true, onClose() {} });
     for (const [start, end] of [
       [0, 3],
