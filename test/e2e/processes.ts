@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceName } from "@cytomesh/service-kit";
@@ -58,9 +59,10 @@ export function processMesh(ports: MeshPorts, dataDir: string, base: Environment
         // Only what the environment names: a service must not depend on where it is started.
         cwd: dataDir,
       });
-      child.stderr?.pipe(createWriteStream(join(dataDir, `${name}.log`), { flags: "a" }));
+      const log = join(dataDir, `${name}.log`);
+      child.stderr?.pipe(createWriteStream(log, { flags: "a" }));
       running.set(name, child);
-      await ready(name, ports.health[name], child);
+      await ready(name, ports.health[name], child, log);
     },
     async kill9(name) {
       await ended(name, "SIGKILL");
@@ -72,10 +74,14 @@ export function processMesh(ports: MeshPorts, dataDir: string, base: Environment
   };
 }
 
-async function ready(name: string, port: number, child: ChildProcess): Promise<void> {
+async function ready(name: string, port: number, child: ChildProcess, log: string): Promise<void> {
   let last = "no answer";
   for (let i = 0; i < 300; i++) {
-    if (child.exitCode !== null) throw new Error(`${name} ended with code ${child.exitCode} while starting`);
+    if (child.exitCode !== null) {
+      await sleep(100);
+      const said = (await readFile(log, "utf8")).slice(-2_000);
+      throw new Error(`${name} ended with code ${child.exitCode} while starting:\n${said}`);
+    }
     try {
       const response = await fetch(`http://127.0.0.1:${port}/readyz`);
       last = await response.text();
