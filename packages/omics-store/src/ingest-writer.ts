@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { concatRows } from "@cytomesh/anndata";
+import { concatRows, sliceRows } from "@cytomesh/anndata";
 import { checkCsr, emptyLists, encodeRows, type MatrixNames } from "./cell-lists.ts";
 import { throwIfAborted } from "./duck.ts";
 import { OmicsStoreError } from "./errors.ts";
@@ -205,7 +205,7 @@ async function appendBatch(state: State, batch: IngestBatch): Promise<void> {
   let from = 0;
   if (state.pending !== undefined) {
     from = Math.min(rows.nRows, options.pageCells - state.pending.nRows);
-    state.pending = concatRows([state.pending, sliceRows(rows, 0, from)]);
+    state.pending = concatRows([state.pending, viewRows(rows, 0, from)]);
     if (state.pending.nRows === options.pageCells) {
       await encodeAndPlace(state, state.pending);
       state.pending = undefined;
@@ -214,9 +214,9 @@ async function appendBatch(state: State, batch: IngestBatch): Promise<void> {
   const step = ENCODE_PAGES * options.pageCells;
   const whole = rows.nRows - ((rows.nRows - from) % options.pageCells);
   for (; from < whole; from = Math.min(whole, from + step))
-    await encodeAndPlace(state, sliceRows(rows, from, Math.min(whole, from + step)));
+    await encodeAndPlace(state, viewRows(rows, from, Math.min(whole, from + step)));
   if (from === rows.nRows && state.pending === undefined) return;
-  if (from < rows.nRows) state.pending = copyRows(sliceRows(rows, from, rows.nRows));
+  if (from < rows.nRows) state.pending = sliceRows(rows, from, rows.nRows);
   // Wrong values are told by the call that brought them, also those that wait for their page to fill.
   const rest = state.pending!;
   const names = namesOf(state);
@@ -311,7 +311,8 @@ async function appendEncoded(state: State, batch: EncodedBatch): Promise<void> {
   await place(state, pages);
 }
 
-function sliceRows(rows: CsrRowsLike, from: number, to: number): CsrRowsLike {
+/** Rows over the same entries, not copied. */
+function viewRows(rows: CsrRowsLike, from: number, to: number): CsrRowsLike {
   if (from === 0 && to === rows.nRows) return rows;
   const base = rows.indptr[from]!;
   const end = rows.indptr[to]!;
@@ -323,12 +324,6 @@ function sliceRows(rows: CsrRowsLike, from: number, to: number): CsrRowsLike {
     data: rows.data.subarray(base, end),
   };
 }
-
-const copyRows = (rows: CsrRowsLike): CsrRowsLike => ({
-  ...rows,
-  indices: rows.indices.slice(),
-  data: rows.data.slice(),
-});
 
 async function finish(state: State): Promise<IngestManifest> {
   const { options } = state;

@@ -30,6 +30,11 @@ test("texts that hardly repeat are encoded the same with and without a map of th
     const texts = unique(20_000, prefix);
     texts.splice(40, 0, "", "￿", "\u{1f9ec}", "same", "same");
     assert.deepEqual(pushed(texts), throughMap(texts));
+    for (const { firstRow, rows, bounds } of pushed(texts).pages) {
+      const page = texts.slice(firstRow, firstRow + rows).filter((text) => text !== null);
+      const sorted = page.map((text) => Buffer.from(text)).sort(Buffer.compare);
+      assert.deepEqual(bounds, { min: sorted[0], max: sorted.at(-1), nulls: rows - page.length });
+    }
   }
   const long = Array.from({ length: 3_000 }, (_, i) => `${i}`.padStart(80, "x"));
   assert.deepEqual(pushed(long), throughMap(long));

@@ -101,34 +101,34 @@ export function encodeStrings(
   const { missing, dictionaryBytes, plainBytes } = sizesOf(distinct, codes);
   const useful =
     distinct.length > 0 && dictionaryBytes <= MAX_DICTIONARY_BYTES && dictionaryBytes * 2 <= plainBytes;
-  const width = Math.max(1, 32 - Math.clz32(Math.max(0, distinct.length - 1)));
-  const pages = slices(codes.length).map((slice) => {
-    const { from, to } = slice;
+  if (!useful)
+    return encodeTexts(
+      Array.from(codes, (code) => texts[code] ?? null),
+      optional,
+      compression,
+    );
+  const width = Math.max(1, 32 - Math.clz32(distinct.length - 1));
+  const pages = slices(codes.length).map(({ from, to }) => {
     const out = byteSink();
     const gone = missing.subarray(from, to);
     const nulls = countOnes(gone);
     if (optional) putPresence(out, gone, nulls);
     const present = withoutMissing(codes.subarray(from, to), gone, nulls);
-    if (useful) {
-      putBytes(out, Uint8Array.of(width));
-      putHybrid(out, present, present.length, width);
-    } else for (const code of present) putString(out, distinct[code]!);
+    putBytes(out, Uint8Array.of(width));
+    putHybrid(out, present, present.length, width);
     const body = out.bytes.subarray(0, out.at);
-    const bounds = stringBounds(present, distinct, nulls);
-    const kind = useful ? encoding.RLE_DICTIONARY : encoding.PLAIN;
-    return { page: dataPage(body, to - from, kind, compression), firstRow: from, rows: to - from, bounds };
+    return {
+      page: dataPage(body, to - from, encoding.RLE_DICTIONARY, compression),
+      firstRow: from,
+      rows: to - from,
+      bounds: stringBounds(present, distinct, nulls),
+    };
   });
-  const used = [encoding.PLAIN, encoding.RLE, ...(useful ? [encoding.RLE_DICTIONARY] : [])];
-  return chunkOf(
-    useful ? stringDictionary(distinct, compression) : undefined,
-    pages,
-    codes.length,
-    used,
-    Buffer.compare,
-  );
+  const used = [encoding.PLAIN, encoding.RLE, encoding.RLE_DICTIONARY];
+  return chunkOf(stringDictionary(distinct, compression), pages, codes.length, used, Buffer.compare);
 }
 
-/** Strings as they stand, null for none. The pages are those that `encodeStrings` makes of strings that hardly repeat. */
+/** Strings as they stand, null for none. */
 export function encodeTexts(
   texts: readonly (string | null)[],
   optional: boolean,
