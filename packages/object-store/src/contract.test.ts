@@ -285,13 +285,13 @@ for (const start of [fileTestStore, s3TestStore, gcsTestStore]) {
       const signal = AbortSignal.abort();
       const local = await temporaryFolder();
       const calls = [
-        store.head(uri, { signal }),
-        store.get(uri, { signal }),
-        store.stream(uri, { signal }),
-        store.put(uri, "y", { signal }),
-        store.download(uri, join(local.path, "x"), { signal }),
-        store.delete(uri, { signal }),
-        Array.fromAsync(store.list(at.base, { signal })),
+        () => store.head(uri, { signal }),
+        () => store.get(uri, { signal }),
+        () => store.stream(uri, { signal }),
+        () => store.put(uri, "y", { signal }),
+        () => store.download(uri, join(local.path, "x"), { signal }),
+        () => store.delete(uri, { signal }),
+        () => Array.fromAsync(store.list(at.base, { signal })),
       ];
       for (const call of calls) await assert.rejects(call, tagged("cancelled"));
       assert.deepEqual(await readdir(local.path), []);

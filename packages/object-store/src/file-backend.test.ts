@@ -216,16 +216,16 @@ describe("file://", () => {
       assert.equal((await narrow.get(uri("root", "deep", "x"))).length, 1);
       const local = await temporaryFolder();
       const calls = [
-        narrow.head(outside),
-        narrow.get(outside),
-        narrow.stream(outside),
-        narrow.put(outside, "x"),
-        narrow.delete(outside),
-        narrow.download(outside, join(local.path, "x")),
-        Array.fromAsync(narrow.list(at.base)),
-        narrow.put(uri("root-sibling", "x"), "x"),
-        narrow.get(`${at.base}root/../outside`),
-        narrow.get(`${at.base}root/%2e%2e/outside`),
+        () => narrow.head(outside),
+        () => narrow.get(outside),
+        () => narrow.stream(outside),
+        () => narrow.put(outside, "x"),
+        () => narrow.delete(outside),
+        () => narrow.download(outside, join(local.path, "x")),
+        () => Array.fromAsync(narrow.list(at.base)),
+        () => narrow.put(uri("root-sibling", "x"), "x"),
+        () => narrow.get(`${at.base}root/../outside`),
+        () => narrow.get(`${at.base}root/%2e%2e/outside`),
       ];
       for (const call of calls) await assert.rejects(call, tagged("permission-denied"));
       assert.throws(() => narrow.localPath(outside), tagged("permission-denied"));

@@ -36,8 +36,8 @@ for (const makeStore of [fileTestStore, s3TestStore])
     await store.put(`${base}a.zarr/more`, "2");
     assert.notEqual(await sha256OfSource(store, `${base}a.zarr`), hash);
     for (const call of [
-      sha256OfSource(store, `${base}none`),
-      withLocalSource(store, `${base}none`, async () => undefined),
+      () => sha256OfSource(store, `${base}none`),
+      () => withLocalSource(store, `${base}none`, async () => undefined),
     ])
       await assert.rejects(
         call,
