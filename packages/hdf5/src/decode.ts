@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
+import { fromHalves } from "@cytomesh/codecs";
 import { Hdf5Error } from "./errors.ts";
-import { halfToNumber } from "./float16.ts";
 import type { H5Numbers, H5Type, H5Values } from "./types.ts";
 import { memoryBytes } from "./wasm-type.ts";
 
@@ -52,7 +52,7 @@ function intArray(bytes: Uint8Array<ArrayBuffer>, size: 1 | 2 | 4 | 8, signed: b
 function floatArray(bytes: Uint8Array<ArrayBuffer>, size: 2 | 4 | 8): H5Numbers {
   if (size === 8) return new Float64Array(bytes.buffer);
   if (size === 4) return new Float32Array(bytes.buffer);
-  return Float32Array.from(new Uint16Array(bytes.buffer), halfToNumber);
+  return fromHalves(new Uint16Array(bytes.buffer));
 }
 
 function pointed(bytes: Uint8Array<ArrayBuffer>, heap: Uint8Array, where: string): string[] {

@@ -4,7 +4,7 @@ import { asNumbers } from "./codecs/numbers.ts";
 import { ZarrError, type ZarrErrorTag } from "./errors.ts";
 import { elementBytes } from "./meta/type.ts";
 import { defaultMaxBytes, openZarr } from "./open.ts";
-import type { ReadOptions, ZarrArray, ZarrNumbers, ZarrValues } from "./types.ts";
+import type { ReadOptions, ZarrArray, ZarrValues } from "./types.ts";
 
 /** Rows are handed out in parts of about this size, of whole chunks. */
 const partBytes = 8 * 1024 * 1024;
@@ -94,7 +94,7 @@ export function openParallel(source: string, options: ParallelOptions = {}): Par
       throw error;
     }
     const bytes = (last - first) * task.rowBytes;
-    return asNumbers(new Uint8Array(task.target, 0, bytes), array.type) as ZarrNumbers;
+    return asNumbers(new Uint8Array(task.target, 0, bytes), array.type);
   };
 
   const stop = async (): Promise<void> => {

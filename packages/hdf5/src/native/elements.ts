@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
+import { fromHalves } from "@cytomesh/codecs";
 import { Hdf5Error } from "../errors.ts";
-import { halfToNumber } from "../float16.ts";
 import type { H5Numbers, H5Sequences, H5Values } from "../types.ts";
 import type { GlobalHeap } from "./global-heap.ts";
 import type { StoredType } from "./stored-type.ts";
@@ -63,7 +63,7 @@ function numbers(
   if (size === 1) return kind === "int" ? new Int8Array(buffer, byteOffset, count) : bytes;
   if (size === 2) {
     const words = new Uint16Array(buffer, byteOffset, count);
-    if (kind === "float") return Float32Array.from(words, halfToNumber);
+    if (kind === "float") return fromHalves(words);
     return kind === "int" ? new Int16Array(buffer, byteOffset, count) : words;
   }
   if (size === 4) {

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { fromHalves } from "@cytomesh/codecs";
 import { rowElements } from "../blocks.ts";
 import { fromSystemError, Hdf5Error, type Hdf5ErrorTag } from "../errors.ts";
 import type { DatasetInfo, H5Numbers, H5Reader, H5Storage, H5Type } from "../types.ts";
@@ -227,7 +228,7 @@ function numbers(
 ): H5Numbers {
   const length = byteLength / type.size;
   if (type.kind === "float") {
-    if (type.size === 2) return Float32Array.from(new Float16Array(buffer, byteOffset, length));
+    if (type.size === 2) return fromHalves(new Uint16Array(buffer, byteOffset, length));
     return type.size === 4
       ? new Float32Array(buffer, byteOffset, length)
       : new Float64Array(buffer, byteOffset, length);

@@ -1,3 +1,4 @@
+import { toHalves } from "@cytomesh/codecs";
 import { Hdf5Error } from "../errors.ts";
 import type { DatasetValues, H5Numbers, H5Type } from "../types.ts";
 import { diskBytes } from "./encode-type.ts";
@@ -61,9 +62,9 @@ export function encodeAny(
 }
 
 /** 16-bit floats come as they are read: as Float32Array. */
-function halves(type: H5Type, values: H5Numbers): H5Numbers | Float16Array {
+function halves(type: H5Type, values: H5Numbers): H5Numbers {
   return type.kind === "float" && type.size === 2 && values instanceof Float32Array
-    ? new Float16Array(values)
+    ? toHalves(values)
     : values;
 }
 

@@ -1,3 +1,4 @@
+import { fromHalves, halfToNumber, numberToHalf, toHalves } from "@cytomesh/codecs";
 import { elementBytes } from "../meta/type.ts";
 import type { ZarrNumbers, ZarrType } from "../types.ts";
 import type { BytesCodec } from "./codec.ts";
@@ -18,45 +19,49 @@ const makers = {
   u4: Uint32Array,
   i8: BigInt64Array,
   u8: BigUint64Array,
-  f2: Float16Array,
   f4: Float32Array,
   f8: Float64Array,
 } as const;
 
-type Numbers = ZarrNumbers | Float16Array;
+const isHalf = (type: ZarrType): boolean => type.kind === "float" && type.size === 2;
 
+/** Of halves the bits. */
 function makerOf(type: ZarrType): (typeof makers)[keyof typeof makers] {
   if (type.kind === "bool") return Uint8Array;
   if (type.kind === "int") return makers[`${type.signed ? "i" : "u"}${type.size}`];
-  if (type.kind === "float") return makers[`f${type.size}`];
+  if (type.kind === "float") return type.size === 2 ? Uint16Array : makers[`f${type.size}`];
   throw new RangeError(`a filter over ${type.kind} values`);
 }
 
-/** Bytes in the machine's order as numbers; copies when they do not lie aligned. */
-export function asNumbers(bytes: Uint8Array, type: ZarrType): Numbers {
+/** Bytes in the machine's order as numbers, halves as Float32Array; copies when they do not lie aligned. */
+export function asNumbers(bytes: Uint8Array, type: ZarrType): ZarrNumbers {
   const Maker = makerOf(type);
   const count = bytes.length / Maker.BYTES_PER_ELEMENT;
   if (!Number.isInteger(count)) throw new RangeError(`${bytes.length} bytes are no whole elements`);
   const aligned = bytes.byteOffset % Maker.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
-  return new Maker(aligned.buffer as ArrayBuffer, aligned.byteOffset, count);
+  const numbers = new Maker(aligned.buffer as ArrayBuffer, aligned.byteOffset, count);
+  return isHalf(type) ? fromHalves(numbers as Uint16Array) : numbers;
 }
 
-function load(bytes: Uint8Array, from: NumberType): Numbers {
+function load(bytes: Uint8Array, from: NumberType): ZarrNumbers {
   const size = elementBytes(from.type)!;
   return asNumbers(from.bigEndian && size > 1 ? swapBytes(bytes, size) : bytes, from.type);
 }
 
-function store(values: Numbers, to: NumberType): Uint8Array {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return to.bigEndian && values.BYTES_PER_ELEMENT > 1 ? swapBytes(bytes, values.BYTES_PER_ELEMENT) : bytes;
+function store(values: ZarrNumbers, to: NumberType): Uint8Array {
+  const { buffer, byteOffset, byteLength, BYTES_PER_ELEMENT } = isHalf(to.type)
+    ? toHalves(values as Float64Array)
+    : values;
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+  return to.bigEndian && BYTES_PER_ELEMENT > 1 ? swapBytes(bytes, BYTES_PER_ELEMENT) : bytes;
 }
 
-/** Room for `count` numbers of a type, bounded like every decoded chunk. */
-function room(count: number, type: ZarrType, maxBytes: number): Numbers {
+/** Room for `count` numbers of a type, bounded like every decoded chunk; halves are rounded once, when they are stored. */
+function room(count: number, type: ZarrType, maxBytes: number): ZarrNumbers {
   const Maker = makerOf(type);
   if (count * Maker.BYTES_PER_ELEMENT > maxBytes)
     throw new RangeError(`${count} numbers, more than expected`);
-  return new Maker(count);
+  return isHalf(type) ? new Float64Array(count) : new Maker(count);
 }
 
 /** numcodecs.Delta: each value is the difference to the one before, integers modulo their width. */
@@ -70,7 +75,8 @@ export function deltaCodec(decoded: NumberType, encoded: NumberType): BytesCodec
         let sum = 0n;
         for (let i = 0; i < from.length; i++) to[i] = sum = BigInt.asIntN(64, sum + BigInt(from[i]!));
       } else if (decoded.type.kind === "float") {
-        for (let i = 0; i < from.length; i++) to[i] = (i === 0 ? 0 : to[i - 1]!) + Number(from[i]!);
+        const round = isHalf(decoded.type) ? (sum: number) => halfToNumber(numberToHalf(sum)) : Number;
+        for (let i = 0; i < from.length; i++) to[i] = round((i === 0 ? 0 : to[i - 1]!) + Number(from[i]!));
       } else {
         let sum = 0;
         for (let i = 0; i < from.length; i++) {

@@ -1,3 +1,4 @@
+import { numberToHalf } from "@cytomesh/codecs";
 import { ZarrError } from "../errors.ts";
 import type { Json, ZarrType } from "../types.ts";
 import { show } from "./json.ts";
@@ -56,7 +57,7 @@ function writeFloat(view: DataView, at: number, value: Json, size: 2 | 4 | 8, wh
   if (number === undefined || typeof value === "object") throw bad(value, where);
   if (size === 8) view.setFloat64(at, number, true);
   else if (size === 4) view.setFloat32(at, number, true);
-  else view.setFloat16(at, number, true);
+  else view.setUint16(at, numberToHalf(number), true);
 }
 
 const words: Record<string, number> = Object.assign(Object.create(null), {

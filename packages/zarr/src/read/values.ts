@@ -1,20 +1,18 @@
 import { asNumbers } from "../codecs/numbers.ts";
 import { swapBytes } from "../codecs/swap.ts";
 import { elementBytes, swapUnit } from "../meta/type.ts";
-import type { ZarrNumbers, ZarrType, ZarrValues } from "../types.ts";
+import type { ZarrType, ZarrValues } from "../types.ts";
 import type { Decoded } from "./target.ts";
 
 /** Raw elements as what callers get, see ZarrValues. */
 export function toValues(decoded: Decoded, type: ZarrType, count: number): ZarrValues {
   if (Array.isArray(decoded)) return decoded as string[] | Uint8Array[];
   if (type.kind === "bool") return decoded;
-  if (type.kind === "float" && type.size === 2)
-    return new Float32Array(asNumbers(decoded, type) as Float16Array);
-  if (type.kind === "int" || type.kind === "float") return asNumbers(decoded, type) as ZarrNumbers;
+  if (type.kind === "int" || type.kind === "float") return asNumbers(decoded, type);
   if (type.kind === "complex") {
-    return asNumbers(decoded, { kind: "float", size: (type.size / 2) as 4 | 8 }) as ZarrNumbers;
+    return asNumbers(decoded, { kind: "float", size: (type.size / 2) as 4 | 8 });
   }
-  if (type.kind === "time") return asNumbers(decoded, { kind: "int", size: 8, signed: true }) as ZarrNumbers;
+  if (type.kind === "time") return asNumbers(decoded, { kind: "int", size: 8, signed: true });
   if (type.kind === "fixed-string") return fixedStrings(decoded, type.size, count);
   if (type.kind === "fixed-bytes")
     return type.text ? texts(decoded, type.size, count) : slices(decoded, type.size, count);

@@ -1,3 +1,4 @@
+import { toHalves } from "@cytomesh/codecs";
 import { encodeVariable } from "../codecs/variable.ts";
 import { ZarrError } from "../errors.ts";
 import { elementBytes } from "../meta/type.ts";
@@ -69,16 +70,10 @@ export function encodeStrings(values: readonly string[]): Uint8Array {
   return encodeVariable(values);
 }
 
-function checkNumbers(
-  values: ZarrValues,
-  type: ZarrType,
-  count: number,
-  where: string,
-): ZarrNumbers | Float16Array {
+function checkNumbers(values: ZarrValues, type: ZarrType, count: number, where: string): ZarrNumbers {
   if (!ArrayBuffer.isView(values))
     throw new ZarrError("invalid-argument", `${where}: numbers expected for ${type.kind}`);
-  const numbers =
-    type.kind === "float" && type.size === 2 ? Float16Array.from(values as Float32Array) : values;
+  const numbers = type.kind === "float" && type.size === 2 ? toHalves(values as Float32Array) : values;
   const bytes = elementBytes(type)! * count;
   if (numbers.byteLength === bytes) return numbers;
   throw new ZarrError(
