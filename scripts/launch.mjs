@@ -1,7 +1,7 @@
 // Starts any cytomesh verb from a bare checkout: finds or installs a Node that runs TypeScript, installs the dependencies, generates
 // the contracts, then hands over. Plain JavaScript that runs on Node 20 and needs nothing but npm.
 //
-//   node scripts/launch.mjs test [files…]      node scripts/launch.mjs demo | up | job … (any verb of packages/cli)
+//   node scripts/launch.mjs test [files…] | pack [folder]      node scripts/launch.mjs demo | up | job … (any verb of packages/cli)
 //   node scripts/launch.mjs --setup            only prepares, and prints the folder of the chosen Node
 //   CYTOMESH_SETUP=skip                        trusts what is installed (images, read-only checkouts)
 import { spawn } from "node:child_process";
@@ -72,7 +72,7 @@ export async function launch(argv) {
     console.log(dirname(node.path));
     return 0;
   }
-  if (verb === "test") return run(node, [join(root, "scripts/test.mjs"), ...args]);
+  if (verb === "test" || verb === "pack") return run(node, [join(root, `scripts/${verb}.mjs`), ...args]);
   return run(node, [join(root, "packages/cli/src/main.ts"), ...argv]);
 }
 

@@ -42,7 +42,7 @@ async function install(target, platform, version) {
   try {
     const spec = `node-${platform}@${version}`;
     console.error(
-      `cytomesh: Node ${process.versions.node} is too old here, installing Node ${version} into ${target} (once) …`,
+      `cytomesh: this is Node ${process.versions.node}, installing Node ${version} into ${target} (once) …`,
     );
     await runNpm(process.execPath, ["install", "--prefix", temp, "--no-save", "--ignore-scripts", spec], {
       cwd: temp,
@@ -76,16 +76,21 @@ function binaryIn(dir, platform) {
  */
 export async function findNode(pinned) {
   if (isSupported(process.versions.node)) return { path: process.execPath, version: process.versions.node };
+  return { path: await cachedNode(pinned), version: pinned };
+}
+
+/** The path of this very version in the per-user cache, installed from npm when missing. */
+export async function cachedNode(version) {
   const platform = packagePlatform();
-  const target = join(cacheDir(), `node-${pinned}-${platform}`);
+  const target = join(cacheDir(), `node-${version}-${platform}`);
   const path = binaryIn(target, platform);
   if (!existsSync(path)) {
     const waiting = () => console.error("cytomesh: another launcher is installing Node, waiting for it …");
     await withLock(
       `${target}.lock`,
-      async () => existsSync(path) || install(target, platform, pinned),
+      async () => existsSync(path) || install(target, platform, version),
       waiting,
     );
   }
-  return { path, version: pinned };
+  return path;
 }
