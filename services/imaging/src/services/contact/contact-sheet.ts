@@ -34,7 +34,7 @@ export async function makeContactSheet(input: SheetInput, context: TaskContext):
     const thumbs = new Uint8Array(shown.length * thumbBytes);
     await file.read(thumbs, 0, thumbs.length, first * thumbBytes);
     const { rgb, width, height } = drawPage({ entries: shown, first, thumbs, page, pages }, summary, fields);
-    const bytes = encodePng(rgb, { width, height, channels: 3, level: 3 });
+    const bytes = encodePng(rgb, { width, height, channels: 3 });
     files.push({ name: pageFile(page), type: "image/png", bytes });
     await context.breathe();
   }

@@ -107,13 +107,17 @@ export function fill(
 ): void {
   const { rgb } = canvas;
   const [red, green, blue] = colour;
-  const right = Math.min(canvas.width, x + width);
-  for (let row = Math.max(0, y); row < Math.min(canvas.height, y + height); row++)
-    for (let at = (row * canvas.width + Math.max(0, x)) * 3; at < (row * canvas.width + right) * 3; at += 3) {
-      rgb[at] = red;
-      rgb[at + 1] = green;
-      rgb[at + 2] = blue;
-    }
+  const [left, right] = [Math.max(0, x), Math.min(canvas.width, x + width)];
+  const [top, bottom] = [Math.max(0, y), Math.min(canvas.height, y + height)];
+  if (left >= right || top >= bottom) return;
+  const from = (top * canvas.width + left) * 3;
+  const to = (top * canvas.width + right) * 3;
+  for (let at = from; at < to; at += 3) {
+    rgb[at] = red;
+    rgb[at + 1] = green;
+    rgb[at + 2] = blue;
+  }
+  for (let row = 1; row < bottom - top; row++) rgb.copyWithin(from + row * canvas.width * 3, from, to);
 }
 
 /** Width of a text, px. */

@@ -160,7 +160,7 @@ async function cutSet(
     const { label } = nucleus;
     const window = windows[i] as CropWindow;
     // Masks cost as much as cutting: they are made where somebody asks for them.
-    const masked = needMasks || shown.has(i) ? masksOf(image, segmented, label, window) : undefined;
+    const masked = needMasks ? masksOf(image, segmented, label, window) : undefined;
     const area =
       masked === undefined || masking === "none"
         ? undefined
@@ -174,6 +174,7 @@ async function cutSet(
       channelNames: field.channelNames,
       umPerPx: image.umPerPx,
       ...(masked === undefined ? {} : { own: masked.own }),
+      nucleus: { image: { ...kept, rows: image.rows, columns: image.columns }, window, label },
     };
     const instance = kept.instances[i];
     if (!tabled || instance === undefined) await output.image(cut);

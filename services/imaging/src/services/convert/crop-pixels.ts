@@ -9,6 +9,8 @@ export interface CropPixels {
   readonly count: number;
   /** Every channel, row by row. */
   channels(): readonly Uint16Array[];
+  /** The same where it is already: images, and the window of them. */
+  source(): { readonly planes: readonly Raster[]; readonly window: CropWindow };
   /**
    * A PNG of 16 bits: of one channel in grey, or of the first three in blue, green, red, as OpenCV writes them; what is not there is black.
    * The bytes last until the next PNG of this thread is made: copy or write them at once.
@@ -58,6 +60,7 @@ export function cutPixels(
   return {
     count,
     channels,
+    source: () => (kept === undefined ? { planes, window } : wholeOf(channels(), size, size)),
     png(what, umPerPx, level) {
       if (encoder === undefined || kept !== undefined || level > 1)
         return pixelsOf(channels(), size, size).png(what, umPerPx, level);
@@ -72,6 +75,7 @@ export function pixelsOf(channels: readonly Uint16Array[], width: number, height
   return {
     count,
     channels: () => channels,
+    source: () => wholeOf(channels, width, height),
     png(what, umPerPx, level) {
       if (level > 1 || width > encodedUpTo) {
         const size = { width, height, umPerPx, level };
@@ -87,6 +91,11 @@ export function pixelsOf(channels: readonly Uint16Array[], width: number, height
       );
     },
   };
+}
+
+function wholeOf(channels: readonly Uint16Array[], width: number, height: number) {
+  const planes = channels.map((data) => ({ width, height, data }));
+  return { planes, window: { top: 0, left: 0, size: Math.max(width, height) } };
 }
 
 function sourceOf({ width, height, data }: Raster) {

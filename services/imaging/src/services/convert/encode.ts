@@ -4,6 +4,7 @@ import type { OutputChoice } from "../../schemas/options.ts";
 import type { CropPixels } from "./crop-pixels.ts";
 import { encodePng } from "./pixel-ops.ts";
 import type { FileSink } from "./sink.ts";
+import type { OutlinedNucleus } from "./thumbnail.ts";
 
 /** A crop ready to be written. */
 export interface CropImage {
@@ -15,8 +16,10 @@ export interface CropImage {
   readonly channelNames: readonly string[];
   /** 0: not known. */
   readonly umPerPx: number;
-  /** 1 on the nucleus; absent where there is no mask. */
+  /** 1 on the nucleus; absent where nobody asked for it. */
   readonly own?: Uint8Array;
+  /** Absent where nothing was segmented. */
+  readonly nucleus?: OutlinedNucleus;
 }
 
 /** Write a crop in every form asked for. */

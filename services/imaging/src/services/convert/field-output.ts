@@ -2,6 +2,7 @@ import { appendFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ConvertOptions } from "../../schemas/options.ts";
 import { csvLine } from "../tables/csv.ts";
+import type { Raster } from "./crop.ts";
 import { type CropImage, channelPath, writeCrop } from "./encode.ts";
 import { maskHalf, scaledHalf } from "./half.ts";
 import { flagsOf } from "./quality.ts";
@@ -72,12 +73,13 @@ export function fieldOutput(
       if (!shown) return;
       stretches ??= stretchFrom().map(stretchOf);
       const order = nucleusFirst(image.pixels.count, options.nucleusChannel);
+      const { planes, window } = image.pixels.source();
       thumbs.push(
         thumbnail(
-          order.map((c) => image.pixels.channels()[c] as Uint16Array),
+          order.map((c) => planes[c] as Raster),
+          window,
           order.map((c) => (stretches as Stretch[])[c] as Stretch),
-          image.own,
-          row.sizePx,
+          image.nucleus,
         ),
       );
       const { instance } = row;
