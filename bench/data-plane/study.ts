@@ -23,6 +23,23 @@ export function denseFile(study: Study, cells: number, genes: number): string {
   return path;
 }
 
+const turn = `
+import anndata, os, sys
+source, target = sys.argv[1:]
+if not os.path.exists(target):
+    adata = anndata.read_h5ad(source)
+    adata.X = adata.X.tocsc()
+    adata.write_h5ad(target + ".part", compression="gzip")
+    os.rename(target + ".part", target)
+`;
+
+/** The study with its matrix by column, as Python's anndata writes it with gzip. */
+export function byColumnFile(study: Study): string {
+  const path = join(dirname(study.files.raw), "csc-gzip.h5ad");
+  execFileSync(python(), ["-c", turn, study.files.raw, path], { stdio: ["ignore", "ignore", "inherit"] });
+  return path;
+}
+
 /** The same study of counts, written by Python's anndata three times. */
 export interface Study {
   cells: number;

@@ -50,8 +50,12 @@ export function openCompressed(
       checkRange(where, axes.rows, start, end);
       return rows(start, end);
     },
-    toCsr: async (options = {}) => (byRow ? readAll(arrays, all, limits.maxBytes, options) : rows(0, all)),
+    toCsr: (options = {}) => byColumn?.toCsr(options) ?? readAll(arrays, all, limits.maxBytes, options),
   };
+  if (byColumn !== undefined) {
+    const { turning, expect } = byColumn;
+    return { ...matrix, turning, expect };
+  }
   return matrix;
 }
 

@@ -1,31 +1,54 @@
 import { canonicalRows } from "./canonical.ts";
 import {
   type CompressedArrays,
+  checkIndices,
+  checkOffsets,
   entryBytes,
   readIndices,
   readOffsets,
   readValues,
+  toValues,
 } from "./compressed-arrays.ts";
-import { AnnDataError } from "./errors.ts";
 import { type MatrixLimits, valueArray } from "./matrix.ts";
 import { concatRows, sliceRows } from "./rows.ts";
-import { createSpill, type Spill } from "./spill.ts";
+import type { ArrayInfo, ParallelOptions, Values } from "./storage.ts";
+import { countRows } from "./turn/partition.ts";
+import { createPicker } from "./turn/pick.ts";
+import { closeTurnStore, createTurnStore, type TurnStore } from "./turn/store.ts";
+import { columnAt, type Turning, tooLarge, turningOf } from "./turn/turning.ts";
 import type { CsrRows } from "./types.ts";
 
 /** A matrix up to this size is turned in memory and kept; bigger ones go through the disk. */
 const maxTurnedBytes = 256 * 1024 * 1024;
 /** Entries of one bucket on disk, as they come back into memory. */
 const maxBucketBytes = 32 * 1024 * 1024;
-const maxBuckets = 1_024;
 /** Entries read from the file at a time. */
 const maxBlockEntries = 1024 * 1024;
 /** So often a few rows are picked out in one pass over the file, before turning all of it pays. */
 const maxPicks = 2;
 
+/** Rows of a matrix by column. */
+export interface CscRows {
+  rows(start: number, end: number): CsrRows;
+  /** Only these rows will be asked for: one pass over the file finds them all. */
+  expect(ranges: readonly (readonly [number, number])[]): void;
+  /** All rows will be asked for: the passes that would pick the first ones are saved. */
+  prepare(): void;
+  toCsr(options: ParallelOptions): Promise<CsrRows>;
+  turning: Turning;
+}
+
+interface Turn {
+  arrays: CompressedArrays;
+  nRows: number;
+  nCols: number;
+  blockEntries: number;
+}
+
 /**
- * Rows of a matrix that is stored by column. One pass over the indices counts the entries of every row. What fits is then turned in
- * memory, once. Otherwise the first requests for a few rows pick them out of a pass over the file, and later ones sort all entries
- * into buckets of rows on disk and read a bucket at a time. Memory: the counts, one bucket or window, and a block of the file.
+ * Rows of a matrix that is stored by column. What fits is turned in memory, once: one pass over the indices counts the entries of every row,
+ * another puts them there. Otherwise the first requests for a few rows pick them out of a pass over the file, and later ones sort all
+ * entries into buckets of rows on disk and read a bucket at a time. Memory: the counts, one bucket or window, and a block of the file.
  */
 export function cscRows(
   arrays: CompressedArrays,
@@ -36,177 +59,277 @@ export function cscRows(
   const memory = Math.min(limits.maxBytes, maxTurnedBytes);
   const blockEntries = Math.max(1_024, Math.min(maxBlockEntries, Math.floor(limits.maxBytes / 64)));
   const turn: Turn = { arrays, nRows, nCols, blockEntries };
+  const turning = turningOf(arrays, nRows, nCols, limits);
   const fits = arrays.nnz * entryBytes(arrays) <= memory;
-  let counted: Float64Array | undefined;
   let turned: CsrRows | undefined;
   let buckets: ((start: number, end: number) => CsrRows) | undefined;
+  let picked = new Map<string, CsrRows>();
   let picks = 0;
-  const rows = (start: number, end: number): CsrRows => {
+
+  function rows(start: number, end: number): CsrRows {
     if (turned !== undefined) return start === 0 && end === nRows ? turned : sliceRows(turned, start, end);
-    counted ??= countRows(turn);
-    const bytes = (counted[end]! - counted[start]!) * entryBytes(arrays);
-    if (bytes > limits.maxBytes) {
-      throw new AnnDataError(
-        "too-large",
-        `${arrays.where}: rows ${start} to ${end} take ${bytes} bytes, the limit is ${limits.maxBytes}; ask for fewer`,
-      );
-    }
+    const found = picked.get(`${start} ${end}`);
+    if (found !== undefined) return found;
+    const all = start === 0 && end === nRows;
+    if (all) checkSize(arrays, start, end, arrays.nnz, limits.maxBytes);
     if (fits) {
-      turned = pick(turn, counted, 0, nRows);
-      return start === 0 && end === nRows ? turned : sliceRows(turned, start, end);
+      turned = turnAll(turn);
+      return all ? turned : sliceRows(turned, start, end);
     }
     // All of it is as much as the caller allows; to keep it besides would be twice that.
-    if (start === 0 && end === nRows) return pick(turn, counted, start, end);
-    if (buckets === undefined && picks++ < maxPicks && bytes <= memory) {
-      return pick(turn, counted, start, end);
-    }
-    buckets ??= spilled(turn, counted, limits);
-    return buckets(start, end);
-  };
+    if (all) return turnAll(turn);
+    const few = buckets === undefined && picks++ < maxPicks ? pick([[start, end]]) : undefined;
+    return few?.[0] ?? sorted()(start, end);
+  }
+
+  /** undefined when they are too many to be held. */
+  function pick(ranges: readonly (readonly [number, number])[]): CsrRows[] | undefined {
+    const picker = createPicker(ranges, nRows, nCols, arrays.dtype, memory);
+    visit(turn, (rows, column, at, to, data) => picker.add(rows, column, at, to, data));
+    ranges.forEach(([start, end], i) => {
+      checkSize(arrays, start, end, picker.entries(i), limits.maxBytes);
+    });
+    return picker.rows();
+  }
+
+  function sorted(): (start: number, end: number) => CsrRows {
+    buckets ??= sortAll(turn, turning, limits);
+    return buckets;
+  }
+
   return {
     rows,
-    prepare: () => {
+    expect: (ranges) => {
       if (fits || buckets !== undefined) return;
-      counted ??= countRows(turn);
-      buckets = spilled(turn, counted, limits);
+      const found = pick(ranges);
+      picked = new Map(found?.map((part, i) => [ranges[i]!.join(" "), part]));
     },
+    prepare: () => {
+      if (!fits) sorted();
+    },
+    toCsr: async (options) => {
+      if (turned !== undefined) return turned;
+      checkSize(arrays, 0, nRows, arrays.nnz, limits.maxBytes);
+      const all = await turnInParallel(turn, options);
+      if (fits) turned = all;
+      return all;
+    },
+    turning,
   };
 }
 
-/** Rows of a matrix by column. */
-export interface CscRows {
-  rows(start: number, end: number): CsrRows;
-  /** All rows will be asked for: the passes that would pick the first ones are saved. */
-  prepare(): void;
+function checkSize(
+  arrays: CompressedArrays,
+  start: number,
+  end: number,
+  entries: number,
+  most: number,
+): void {
+  const bytes = entries * entryBytes(arrays);
+  if (bytes > most) throw tooLarge(arrays.where, start, end, bytes, most);
 }
 
-interface Turn {
-  arrays: CompressedArrays;
-  nRows: number;
-  nCols: number;
-  blockEntries: number;
-}
+/** Part of a block: the entries `from` to `to`, all of one column. */
+type VisitColumn = (
+  rows: Int32Array,
+  column: number,
+  from: number,
+  to: number,
+  data: Float32Array | Float64Array,
+) => void;
 
-/** Offsets of every row. */
-function countRows({ arrays, nRows, blockEntries }: Turn): Float64Array {
-  const indptr = new Float64Array(nRows + 1);
-  for (let from = 0; from < arrays.nnz; from += blockEntries) {
-    const rows = readIndices(arrays, from, Math.min(arrays.nnz, from + blockEntries));
-    for (let i = 0; i < rows.length; i++) indptr[rows[i]! + 1]!++;
+function visitBlock(
+  offsets: ArrayLike<number>,
+  from: number,
+  rows: Int32Array,
+  data: Float32Array | Float64Array,
+  each: VisitColumn,
+): void {
+  for (let column = columnAt(offsets, from), at = 0; at < rows.length; column++) {
+    const end = Math.min(rows.length, offsets[column + 1]! - from);
+    if (end > at) each(rows, column, at, end, data);
+    at = end;
   }
-  for (let row = 0; row < nRows; row++) indptr[row + 1]! += indptr[row]!;
-  return indptr;
 }
 
 /** Visits the entries column by column. */
-function visit(turn: Turn, each: (row: number, column: number, value: number) => void): void {
-  const { arrays, nCols, blockEntries } = turn;
+function visit({ arrays, nCols, blockEntries }: Turn, each: VisitColumn): void {
   const offsets = readOffsets(arrays, 0, nCols);
-  let column = 0;
   for (let from = 0; from < arrays.nnz; from += blockEntries) {
     const to = Math.min(arrays.nnz, from + blockEntries);
-    const rows = readIndices(arrays, from, to);
-    const data = readValues(arrays, from, to);
-    for (let i = 0; i < rows.length; i++) {
-      while (offsets[column + 1]! <= from + i) column++;
-      each(rows[i]!, column, data[i]!);
-    }
+    visitBlock(offsets, from, readIndices(arrays, from, to), readValues(arrays, from, to), each);
   }
 }
 
-/** One pass that keeps rows `start` to `end`. Columns come in order, so every row is sorted. */
-function pick(turn: Turn, counted: Float64Array, start: number, end: number): CsrRows {
-  const base = counted[start]!;
-  const indptr = counted.slice(start, end + 1).map((offset) => offset - base);
-  const next = indptr.slice();
-  const nnz = indptr[end - start]!;
-  const indices = new Int32Array(nnz);
-  const data = valueArray(turn.arrays.dtype, nnz);
-  visit(turn, (row, column, value) => {
-    if (row < start || row >= end) return;
-    const at = next[row - start]!++;
-    indices[at] = column;
-    data[at] = value;
-  });
-  return canonicalRows({ nRows: end - start, nCols: turn.nCols, indptr, indices, data });
+/** Rows as they fill: every one has its place. Columns come in order, so every row is sorted. */
+interface Filling {
+  add: VisitColumn;
+  done(): CsrRows;
 }
 
-function spilled(
-  turn: Turn,
-  counted: Float64Array,
+function fillRows({ arrays, nRows, nCols }: Turn, indptr: Float64Array): Filling {
+  const nnz = indptr[nRows]!;
+  const next = indptr.slice();
+  const indices = new Int32Array(nnz);
+  const values = valueArray(arrays.dtype, nnz);
+  return {
+    add: (rows, column, from, to, data) => {
+      for (let i = from; i < to; i++) {
+        const row = rows[i]!;
+        const at = next[row]!;
+        next[row] = at + 1;
+        indices[at] = column;
+        values[at] = data[i]!;
+      }
+    },
+    done: () => canonicalRows({ nRows, nCols, indptr, indices, data: values }),
+  };
+}
+
+function addUp(counts: Float64Array): Float64Array {
+  for (let row = 1; row < counts.length; row++) counts[row]! += counts[row - 1]!;
+  return counts;
+}
+
+function turnAll(turn: Turn): CsrRows {
+  const { arrays, nRows, blockEntries } = turn;
+  const indptr = new Float64Array(nRows + 1);
+  for (let from = 0; from < arrays.nnz; from += blockEntries) {
+    countRows(readIndices(arrays, from, Math.min(arrays.nnz, from + blockEntries)), indptr.subarray(1));
+  }
+  const filling = fillRows(turn, addUp(indptr));
+  visit(turn, filling.add);
+  return filling.done();
+}
+
+/** The same with blocks that several threads decode, the next ones while one is put into rows. */
+async function turnInParallel(turn: Turn, options: ParallelOptions): Promise<CsrRows> {
+  const { arrays, nRows, nCols } = turn;
+  const { source, nnz } = arrays;
+  const blockEntries = Math.max(turn.blockEntries, Math.min(parallelEntries, nnz));
+  const read = async (
+    info: ArrayInfo,
+    from: number,
+    to: number,
+    into?: SharedArrayBuffer,
+  ): Promise<Values> => {
+    options.signal?.throwIfAborted();
+    const how = into === undefined ? options : { ...options, into };
+    return source.readParallel?.(info, from, to, how) ?? source.read(info, from, to);
+  };
+  const memory = () => new SharedArrayBuffer(Math.min(nnz, blockEntries) * 8);
+  const [ahead, current] = [
+    [memory(), memory()],
+    [memory(), memory()],
+  ];
+  async function* blocks(infos: readonly ArrayInfo[]) {
+    const begin = (from: number, turns: number) => {
+      const to = Math.min(nnz, from + blockEntries);
+      const into = (turns % 2 === 0 ? ahead : current) as SharedArrayBuffer[];
+      const parts = (async () => {
+        const values: Values[] = [];
+        for (const [i, info] of infos.entries()) values.push(await read(info, from, to, into[i]));
+        return values;
+      })();
+      parts.catch(() => undefined);
+      return { from, parts };
+    };
+    let next = nnz > 0 ? begin(0, 0) : undefined;
+    try {
+      for (let turns = 1; next !== undefined; turns++) {
+        const { from, parts }: { from: number; parts: Promise<Values[]> } = next;
+        const values = await parts;
+        next = from + blockEntries < nnz ? begin(from + blockEntries, turns) : undefined;
+        yield { from, values };
+      }
+    } finally {
+      await next?.parts.catch(() => undefined);
+    }
+  }
+  const offsets = checkOffsets(arrays, 0, await read(arrays.indptr, 0, nCols + 1));
+  const indptr = new Float64Array(nRows + 1);
+  for await (const { from, values } of blocks([arrays.indices])) {
+    countRows(checkIndices(arrays, from, values[0]!), indptr.subarray(1));
+  }
+  const filling = fillRows(turn, addUp(indptr));
+  for await (const { from, values } of blocks([arrays.indices, arrays.data])) {
+    const rows = checkIndices(arrays, from, values[0]!);
+    visitBlock(offsets, from, rows, toValues(arrays, values[1]!), filling.add);
+  }
+  return filling.done();
+}
+
+/** Entries that threads decode at a time. */
+const parallelEntries = 4 * 1024 * 1024;
+
+/** All entries sorted into buckets on disk: rows of them, a bucket in memory at a time. */
+function sortAll(
+  { arrays, nRows, nCols, blockEntries }: Turn,
+  turning: Turning,
   limits: MatrixLimits,
 ): (start: number, end: number) => CsrRows {
-  const { arrays, nRows } = turn;
-  const bucketBytes = Math.min(maxBucketBytes, limits.maxBytes / 4);
-  const starts = bucketStarts(counted, entryBytes(arrays), bucketBytes);
-  const bucketOf = new Uint16Array(nRows);
-  starts.forEach((from, bucket) => {
-    bucketOf.fill(bucket, from, starts[bucket + 1] ?? nRows);
-  });
-  const wide = valueArray(arrays.dtype, 0) instanceof Float64Array;
-  const spill = createSpill(starts.length, bucketBytes, wide, limits.tempDir);
-  limits.onClose(() => spill.close());
-  visit(turn, (row, column, value) => {
-    const bucket = bucketOf[row]!;
-    spill.add(bucket, row - starts[bucket]!, column, value);
-  });
-  let last: { bucket: number; rows: CsrRows } | undefined;
-  const load = (bucket: number): CsrRows => {
-    if (last?.bucket !== bucket) {
-      const from = starts[bucket]!;
-      last = {
-        bucket,
-        rows: bucketRows(spill, bucket, counted, from, starts[bucket + 1] ?? nRows, turn.nCols),
-      };
-    }
-    return last.rows;
-  };
+  const size = entryBytes(arrays);
+  const bucketEntries = Math.max(1, Math.floor(Math.min(maxBucketBytes, limits.maxBytes / 4) / size));
+  const plan = turning.plan({ stepEntries: blockEntries, bucketEntries });
+  const store = createTurnStore(plan, 0, limits.tempDir);
+  limits.onClose(() => closeTurnStore(store));
+  const counted = new Float64Array(nRows + 1);
+  for (let step = 0; step < plan.steps; step++) {
+    turning.step(store, step, (rows) => countRows(rows, counted.subarray(1)));
+  }
+  addUp(counted);
+  const load = windows(store, turning, counted, bucketEntries);
   return (start, end) => {
+    checkSize(arrays, start, end, counted[end]! - counted[start]!, limits.maxBytes);
+    if (start === end) return emptyRows(nCols, arrays.dtype);
     const parts: CsrRows[] = [];
-    for (let row = start; row < end || parts.length === 0; ) {
-      const bucket = bucketOf[Math.min(row, nRows - 1)]!;
-      const from = starts[bucket]!;
-      const to = Math.min(end, starts[bucket + 1] ?? nRows);
-      parts.push(sliceRows(load(bucket), row - from, to - from));
-      row = Math.max(to, row + 1);
+    for (let row = start; row < end; ) {
+      const { from, to, rows } = load(row, end);
+      const until = Math.min(end, to);
+      parts.push(sliceRows(rows, row - from, until - from));
+      row = until;
     }
     return parts.length === 1 ? parts[0]! : concatRows(parts);
   };
 }
 
-/** First row of every bucket: consecutive rows with about `bucketBytes` of entries. */
-function bucketStarts(counted: Float64Array, size: number, bucketBytes: number): number[] {
-  const nRows = counted.length - 1;
-  const wanted = Math.max(bucketBytes, (counted[nRows]! * size) / maxBuckets, size);
-  const starts = [0];
-  for (let row = 1; row < nRows; row++) {
-    if ((counted[row + 1]! - counted[starts.at(-1)!]!) * size > wanted && starts.length < 2 * maxBuckets) {
-      starts.push(row);
-    }
-  }
-  return starts;
+interface Window {
+  from: number;
+  to: number;
+  rows: CsrRows;
 }
 
-function bucketRows(
-  spill: Spill,
-  bucket: number,
+/** The rows around one that are read together, kept until others are asked for: its bucket, or what can be held of it. */
+function windows(
+  store: TurnStore,
+  turning: Turning,
   counted: Float64Array,
-  from: number,
-  to: number,
-  nCols: number,
-): CsrRows {
-  const entries = spill.read(bucket);
-  const indptr = counted.slice(from, to + 1).map((offset) => offset - counted[from]!);
-  const next = indptr.slice();
-  const indices = new Int32Array(entries.major.length);
-  const data =
-    entries.data instanceof Float64Array
-      ? new Float64Array(indices.length)
-      : new Float32Array(indices.length);
-  for (let i = 0; i < indices.length; i++) {
-    const at = next[entries.major[i]!]!++;
-    indices[at] = entries.minor[i]!;
-    data[at] = entries.data[i]!;
-  }
-  return canonicalRows({ nRows: to - from, nCols, indptr, indices, data });
+  mostEntries: number,
+): (row: number, end: number) => Window {
+  let last: Window | undefined;
+  return (row, end) => {
+    if (last !== undefined && row >= last.from && row < last.to) return last;
+    const width = 2 ** store.shift;
+    const from = Math.floor(row / width) * width;
+    const to = Math.min(store.nRows, from + width);
+    const entries = (a: number, b: number) => counted[b]! - counted[a]!;
+    if (entries(from, to) <= mostEntries) last = { from, to, rows: turning.rows(store, from, to) };
+    else {
+      let until = Math.min(end, to);
+      while (until > row + 1 && entries(row, until) > mostEntries) until--;
+      while (until < to && entries(row, until + 1) <= mostEntries) until++;
+      last = { from: row, to: until, rows: turning.rows(store, row, until) };
+    }
+    return last;
+  };
+}
+
+function emptyRows(nCols: number, dtype: string): CsrRows {
+  return {
+    nRows: 0,
+    nCols,
+    indptr: new Float64Array(1),
+    indices: new Int32Array(0),
+    data: valueArray(dtype, 0),
+  };
 }

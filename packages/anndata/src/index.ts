@@ -23,6 +23,9 @@ export { isParsedOnOpen } from "./open-source.ts";
 export { concatRows, sliceRows, takeRows } from "./rows.ts";
 export { geneExpressionOf, takeColumns, takeFrame } from "./select-features.ts";
 export type * from "./storage.ts";
+export type { TurnLimits, TurnPlan } from "./turn/plan.ts";
+export { closeTurnStore, createTurnStore, type TurnStore } from "./turn/store.ts";
+export type { Turning } from "./turn/turning.ts";
 export type {
   Aligned,
   AlignedArray,

@@ -90,6 +90,12 @@ export function takeColumns(matrix: Matrix, keep: Int32Array): Matrix {
     batches: (batchRows) => batchesOf(taken, batchRows),
     toCsr: async (options) => pick(await matrix.toCsr(options), place, keep.length),
   };
+  const { expect, turning } = matrix;
+  if (expect !== undefined) taken.expect = expect;
+  if (turning !== undefined) {
+    const rows: typeof turning.rows = (...range) => pick(turning.rows(...range), place, keep.length);
+    taken.turning = { ...turning, rows };
+  }
   return taken;
 }
 

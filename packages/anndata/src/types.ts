@@ -1,5 +1,6 @@
 import type { Element } from "./elements/element.ts";
 import type { ParallelOptions, SinkOptions, StorageFormat } from "./storage.ts";
+import type { Turning } from "./turn/turning.ts";
 
 /** Rows of a sparse matrix. Row `r` holds entries `indptr[r] … indptr[r + 1] - 1`. */
 export interface CsrRows {
@@ -104,6 +105,13 @@ export interface Matrix {
    * that fits into memory; of a dense one, only what is not zero must fit. @throws AnnDataError "too-large" beyond `maxBytes`; the reason of the signal
    */
   toCsr(options?: ParallelOptions): Promise<CsrRows>;
+  /**
+   * Tells that only these rows (first, and after the last; none twice) will be asked for, as ranges: a matrix by column finds them all in one
+   * pass over the file. Absent where it makes no difference.
+   */
+  expect?(ranges: readonly (readonly [number, number])[]): void;
+  /** For a matrix by column: turning it round by several threads. */
+  turning?: Turning;
 }
 
 /** An entry of obsm, varm, obsp or varp. */

@@ -82,6 +82,22 @@ for (const layout of ["csr", "csc", "dense"] as const)
     assert.deepEqual([manifest.countsType, manifest.nnz, manifest.source.matrix], ["int32", 4, "X"]);
   });
 
+test("the same cells by row and by column give the same files, and nothing beside them", async () => {
+  const many = Array.from({ length: 9_000 }, (_, i) => `c${i}`);
+  const rows = many.map((_, i) => [i % 3, i % 7 === 0 ? 5 : 0, i % 2]);
+  const contents = async (layout: "csr" | "csc") => {
+    const { outDir, manifest } = await convert(file({ cells: many, x: { rows, layout } }));
+    assert.deepEqual((await readdir(outDir)).toSorted(), [
+      "cells-00000.parquet",
+      "features.parquet",
+      "manifest.json",
+      "obs.parquet",
+    ]);
+    return manifest.files;
+  };
+  assert.deepEqual(await contents("csc"), await contents("csr"));
+});
+
 test("auto takes raw.X with its own genes and totals; x, raw-x and layer take what they name", async () => {
   const raw = { rows: counts, layout: "csr" as const, genes: ["r1", "r2", "r3"] };
   const two: MatrixInput = { rows: counts.map((row) => row.slice(0, 2)), layout: "dense" };

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { closeTurnStore, createTurnStore, type TurnStore } from "@cytomesh/anndata";
 import {
   createIngestWriter,
   defaultPageCells,
@@ -10,10 +12,13 @@ import type { TaskPool } from "@cytomesh/service-kit";
 import type { ConvertOptions } from "../schemas/plan.ts";
 import type { EncodeRequest } from "./encode-slice.ts";
 import type { FileRef, Outline } from "./outline-file.ts";
-import { type Slice, slicesOf } from "./slice.ts";
+import { bucketsOf, type Slice, slicesOf } from "./slice.ts";
 
 /** Memory for the encoded pages of a slice; only what is used of it is ever allotted. Few slices need more, and get it. */
 const pagesBytes = 8 * 1024 * 1024;
+
+/** A matrix by column is turned round in memory up to this size, beyond it on the disk of `outDir`. */
+const turnedBytes = 64 * 1024 * 1024;
 
 /** Everything a conversion needs. */
 export interface ConvertRequest {
@@ -35,20 +40,53 @@ export interface ConvertRequest {
 
 /**
  * Write the ingest files of one AnnData file. The threads of the pool read, check and encode slices of cells; here the pages are only put in
- * order and written. Memory: one slice per thread and two that wait, one row group. The same file, ids and options give the same bytes,
- * whatever the number of threads.
+ * order and written. A matrix by column is turned round before, by all of them. Memory: one slice per thread and two that wait, one row group.
+ * The same cells, ids and options give the same bytes, whatever the layout of the matrix and the number of threads.
  *
  * @throws TaskError what reading found wrong, naming row, cell and gene; OmicsStoreError for obs that cannot be stored.
  */
 export async function convertFile(pool: TaskPool, request: ConvertRequest): Promise<IngestManifest> {
-  const { path, options, encoding } = request;
+  const { path, options } = request;
   const file: FileRef = { path, options, key: randomUUID() };
   const outline = await pool.run<Outline>("outline", file, { signal: request.signal });
-  const slices = slicesOf(outline.shape, outline.nnz, defaultPageCells);
-  // A matrix by columns is turned round by whoever reads it, and kept: one thread must do.
-  const atOnce = outline.format === "csc" ? 1 : pool.threads + 2;
+  if (outline.turn === undefined) return convertSlices(pool, request, file, outline, undefined);
+  await mkdir(request.outDir, { recursive: true });
+  const turned = createTurnStore(outline.turn, turnedBytes, request.outDir);
+  try {
+    await turnRound(pool, file, turned, request.signal);
+    return await convertSlices(pool, request, file, outline, turned);
+  } finally {
+    // No thread uses it any more: all tasks are awaited, also those that were asked to stop.
+    closeTurnStore(turned);
+  }
+}
+
+async function turnRound(
+  pool: TaskPool,
+  file: FileRef,
+  turned: TurnStore,
+  signal: AbortSignal,
+): Promise<void> {
+  const steps = Array.from({ length: turned.steps }, (_, step) => step);
+  const work = (step: number, inner: AbortSignal) =>
+    pool.run<void>("turn", { ...file, turned, step }, { signal: inner });
+  await inOrder(steps, pool.threads + 2, signal, work, () => Promise.resolve(true));
+}
+
+async function convertSlices(
+  pool: TaskPool,
+  request: ConvertRequest,
+  file: FileRef,
+  outline: Outline,
+  turned: TurnStore | undefined,
+): Promise<IngestManifest> {
+  const { options, encoding } = request;
+  const slices =
+    turned === undefined ? slicesOf(outline.shape, outline.nnz, defaultPageCells) : bucketsOf(turned);
+  const atOnce = pool.threads + 2;
   const floats =
-    options.allowNonCounts && (await anyExceedsInt32(pool, file, slices, atOnce, request.signal));
+    options.allowNonCounts &&
+    (await anyExceedsInt32(pool, { ...file, turned }, slices, atOnce, request.signal));
   const countsType = floats ? "float32" : "int32";
   const writer = await createIngestWriter({
     dir: request.outDir,
@@ -79,7 +117,7 @@ export async function convertFile(pool: TaskPool, request: ConvertRequest): Prom
       request.signal,
       async (slice, signal) => {
         const into = free.pop()!;
-        const input: EncodeRequest = { ...file, slice, sources, encode: { ...encode, into } };
+        const input: EncodeRequest = { ...file, slice, turned, sources, encode: { ...encode, into } };
         return { into, batch: await pool.run<EncodedBatch>("encode", input, { signal }) };
       },
       async ({ into, batch }, { to }) => {
@@ -98,7 +136,7 @@ export async function convertFile(pool: TaskPool, request: ConvertRequest): Prom
 
 async function anyExceedsInt32(
   pool: TaskPool,
-  file: FileRef,
+  file: FileRef & { turned: TurnStore | undefined },
   slices: readonly Slice[],
   atOnce: number,
   signal: AbortSignal,

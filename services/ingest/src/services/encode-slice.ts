@@ -1,4 +1,4 @@
-import type { AnnData, Column, CsrRows } from "@cytomesh/anndata";
+import type { AnnData, Column, CsrRows, TurnStore } from "@cytomesh/anndata";
 import type { EncodedBatch } from "@cytomesh/omics-store";
 import { type EncodeOptions, encodeMatrixPages, OmicsStoreError } from "@cytomesh/omics-store/codec";
 import type { TaskContext } from "@cytomesh/service-kit/task";
@@ -12,6 +12,8 @@ import { readSlice, type Slice } from "./slice.ts";
 /** Cells to encode. Plain data. */
 export interface EncodeRequest extends FileRef {
   readonly slice: Slice;
+  /** The matrix turned round, where it lies by column. */
+  readonly turned: TurnStore | undefined;
   readonly sources: readonly ObsSource[];
   readonly encode: Omit<EncodeOptions, "names">;
 }
@@ -22,7 +24,7 @@ export async function encodeSlice(request: EncodeRequest, context: TaskContext):
   const file = await openFile(path, key);
   try {
     const { matrix, var: frame, path: where } = chooseMatrix(file, options);
-    const rows = readSlice(matrix, slice);
+    const rows = readSlice(matrix, slice, request.turned);
     await context.breathe();
     const originalIds = file.obs.index(slice.from, slice.to);
     const place = {

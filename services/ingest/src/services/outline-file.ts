@@ -1,10 +1,18 @@
-import { type Column, chooseFeatureIds, type DataFrame, type FeatureIds } from "@cytomesh/anndata";
+import {
+  type Column,
+  chooseFeatureIds,
+  type DataFrame,
+  type FeatureIds,
+  type TurnPlan,
+  type TurnStore,
+} from "@cytomesh/anndata";
+import { defaultPageCells } from "@cytomesh/omics-store/codec";
 import type { TaskContext } from "@cytomesh/service-kit/task";
 import type { ConvertOptions } from "../schemas/plan.ts";
 import { chooseMatrix } from "./choose-matrix.ts";
 import { type ObsSource, planObs } from "./obs-columns.ts";
-import { openFile } from "./open-file.ts";
-import { readSlice, type Slice } from "./slice.ts";
+import { closeFile, openFile } from "./open-file.ts";
+import { readSlice, type Slice, turnOf } from "./slice.ts";
 
 /** Which file a task reads. */
 export interface FileRef {
@@ -18,7 +26,8 @@ export interface FileRef {
 export interface Outline {
   /** `X`, `raw/X` or `layers/<name>`. */
   readonly matrixPath: string;
-  readonly format: "csr" | "csc" | "dense";
+  /** Where the matrix lies by column: how it is turned round. */
+  readonly turn: TurnPlan | undefined;
   readonly shape: [number, number];
   readonly nnz: number | undefined;
   readonly features: { ids: string[]; columns: Record<string, Column> };
@@ -32,7 +41,7 @@ export async function outlineFile({ path, key, options }: FileRef): Promise<Outl
   const features = chooseFeatureIds(frame, options.featureIdColumn);
   return {
     matrixPath,
-    format: matrix.format,
+    turn: turnOf(matrix, defaultPageCells),
     shape: matrix.shape,
     nnz: matrix.nnz,
     features: { ids: features.ids, columns: featureColumns(frame, features) },
@@ -49,13 +58,28 @@ function featureColumns(frame: DataFrame, features: FeatureIds): Record<string, 
   );
 }
 
+/** One step of turning a matrix round. Runs in a worker thread. */
+export async function turnStep(
+  { path, key, options, turned, step }: FileRef & { turned: TurnStore; step: number },
+  context: TaskContext,
+): Promise<void> {
+  const file = await openFile(path, key);
+  try {
+    chooseMatrix(file, options).matrix.turning?.step(turned, step);
+  } catch (error) {
+    closeFile();
+    throw error;
+  }
+  await context.breathe();
+}
+
 /** Whether a slice holds a value that int32 cannot. Asked only where other values than counts are allowed. */
 export async function exceedsInt32(
-  { path, key, options, slice }: FileRef & { slice: Slice },
+  { path, key, options, slice, turned }: FileRef & { slice: Slice; turned: TurnStore | undefined },
   context: TaskContext,
 ): Promise<boolean> {
   const file = await openFile(path, key);
-  const { data } = readSlice(chooseMatrix(file, options).matrix, slice);
+  const { data } = readSlice(chooseMatrix(file, options).matrix, slice, turned);
   await context.breathe();
   return data.some((value) => value !== (value | 0));
 }

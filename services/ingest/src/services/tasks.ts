@@ -3,7 +3,7 @@ import { defineTask } from "@cytomesh/service-kit/task";
 import type { ConvertOptions } from "../schemas/plan.ts";
 import { encodeSlice } from "./encode-slice.ts";
 import { describeFile } from "./inspect.ts";
-import { exceedsInt32, outlineFile } from "./outline-file.ts";
+import { exceedsInt32, outlineFile, turnStep } from "./outline-file.ts";
 import { planFile } from "./plan-file.ts";
 
 /** Does nothing: whoever will need a thread soon has it started meanwhile. */
@@ -16,6 +16,9 @@ export const plan = defineTask((input: { path: string; options: ConvertOptions }
 
 /** See `outlineFile`. */
 export const outline = defineTask(outlineFile);
+
+/** See `turnStep`. */
+export const turn = defineTask(turnStep);
 
 /** See `exceedsInt32`. */
 export const exceeds = defineTask(exceedsInt32);

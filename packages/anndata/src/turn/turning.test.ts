@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { openSync, readdirSync } from "node:fs";
+import { after, test } from "node:test";
+import fc from "fast-check";
+import type { CompressedArrays } from "../compressed-arrays.ts";
+import type { ArrayInfo, Source } from "../storage.ts";
+import { dense, temporaryFolder } from "../test-fixtures.ts";
+import { closeTurnStore, createTurnStore } from "./store.ts";
+import { turningOf } from "./turning.ts";
+
+const folder = temporaryFolder();
+after(() => folder.remove());
+
+type Numbers = Int32Array | Float32Array | Float64Array;
+
+/** The arrays of a matrix by column, in memory. */
+function arraysOf(
+  indptr: readonly number[],
+  rows: readonly number[],
+  values: readonly number[],
+  wide: boolean,
+  nRows: number,
+): CompressedArrays {
+  const info = (path: string, length: number): ArrayInfo => ({
+    path,
+    type: { kind: "int", size: 4, signed: true },
+    shape: [length],
+    chunks: [3],
+  });
+  const held: Record<string, Numbers> = {
+    indptr: Int32Array.from(indptr),
+    indices: Int32Array.from(rows),
+    data: wide ? Float64Array.from(values) : Float32Array.from(values),
+  };
+  const source = {
+    read: ({ path }: ArrayInfo, start?: number, end?: number) => held[path]!.slice(start, end),
+  } as unknown as Source;
+  return {
+    source,
+    where: "/X",
+    indptr: info("indptr", indptr.length),
+    indices: info("indices", rows.length),
+    data: info("data", rows.length),
+    dtype: wide ? "float64" : "float32",
+    nnz: rows.length,
+    minor: nRows,
+    minorSays: `obs has ${nRows} cells`,
+  };
+}
+
+interface Case {
+  nRows: number;
+  columns: { row: number; value: number }[][];
+}
+
+/** Columns with their rows in any order, some of them more than once. */
+const cases: fc.Arbitrary<Case> = fc.integer({ min: 1, max: 70 }).chain((nRows) => {
+  const entry = fc.record({ row: fc.nat({ max: nRows - 1 }), value: fc.integer({ min: -9, max: 300 }) });
+  return fc.record({
+    nRows: fc.constant(nRows),
+    columns: fc.array(fc.array(entry, { maxLength: 40 }), { maxLength: 12 }),
+  });
+});
+
+const howOf = fc.record({
+  wide: fc.boolean(),
+  stepEntries: fc.integer({ min: 1, max: 50 }),
+  bucketEntries: fc.integer({ min: 1, max: 50 }),
+  inMemory: fc.boolean(),
+  reuseRows: fc.boolean(),
+  backwards: fc.boolean(),
+});
+
+test("steps in any order, in memory or on disk, give the rows of the matrix, and what was written has no name", () => {
+  fc.assert(
+    fc.property(cases, howOf, fc.nat(), fc.nat(), ({ nRows, columns }, how, a, b) => {
+      const entries = columns.flat();
+      const indptr = [0];
+      for (const column of columns) indptr.push(indptr.at(-1)! + column.length);
+      const expected = Array.from({ length: nRows }, () => columns.map(() => 0));
+      columns.forEach((column, c) => {
+        for (const { row, value } of column) expected[row]![c]! += value;
+      });
+      const rows = entries.map(({ row }) => row);
+      const values = entries.map(({ value }) => value);
+      const arrays = arraysOf(indptr, rows, values, how.wide, nRows);
+      const limits = { maxBytes: 1 << 20, reuseRows: how.reuseRows };
+      const turning = turningOf(arrays, nRows, columns.length, limits);
+      const plan = turning.plan(how);
+      const store = createTurnStore(plan, how.inMemory ? 1 << 20 : -1, folder.path("."));
+      try {
+        const steps = Array.from({ length: plan.steps }, (_, step) => step);
+        for (const step of how.backwards ? steps.reverse() : steps) turning.step(store, step);
+        const width = 2 ** plan.shift;
+        for (let from = 0; from < nRows; from += width) {
+          const to = Math.min(nRows, from + width);
+          const read = turning.rows(store, from, to);
+          assert.deepEqual(dense(read), expected.slice(from, to));
+          assert.equal(read.data instanceof Float64Array, how.wide);
+          const [start, end] = [from + (a % (to - from)), from + (b % (to - from))].sort((x, y) => x - y);
+          assert.deepEqual(dense(turning.rows(store, start!, end!)), expected.slice(start, end));
+        }
+      } finally {
+        closeTurnStore(store);
+      }
+      assert.deepEqual(readdirSync(folder.path(".")), []);
+    }),
+  );
+});
+
+test("a row outside the matrix is refused by the step that has it, and offsets that fall by every step", () => {
+  const sorted = (indptr: number[], rows: number[]) => {
+    const turning = turningOf(arraysOf(indptr, rows, [1, 1, 1, 1], false, 5), 5, 2, { maxBytes: 1 << 20 });
+    const store = createTurnStore(turning.plan({ stepEntries: 3, bucketEntries: 2 }), 1 << 20);
+    return (step: number) => turning.step(store, step);
+  };
+  for (const bad of [5, -1, 2 ** 31 - 1]) {
+    const step = sorted([0, 2, 4], [0, 1, 2, bad]);
+    step(0);
+    assert.throws(() => step(1), {
+      tag: "invalid",
+      message: `/X/indices[3] = ${bad} but obs has 5 cells`,
+    });
+  }
+  assert.throws(() => sorted([0, 3, 2], [0, 1, 2, 3])(0), {
+    tag: "invalid",
+    message: /offsets must not fall/,
+  });
+  assert.throws(() => sorted([0, 2, 3], [0, 1, 2, 3])(0), {
+    tag: "invalid",
+    message: /but there are 4 entries/,
+  });
+});
+
+test("rows beyond maxBytes are refused, fewer of them are read", () => {
+  const rows = Array.from({ length: 40 }, (_, i) => i % 8);
+  const indptr = [0, 8, 16, 24, 32, 40];
+  const turning = turningOf(
+    arraysOf(
+      indptr,
+      rows,
+      rows.map(() => 1),
+      false,
+      8,
+    ),
+    8,
+    5,
+    { maxBytes: 100 },
+  );
+  const store = createTurnStore(turning.plan({ stepEntries: 16, bucketEntries: 40 }), 1 << 20);
+  for (let step = 0; step < store.steps; step++) turning.step(store, step);
+  assert.throws(() => turning.rows(store, 0, 8), { tag: "too-large", message: /rows 0 to 8 take 320 bytes/ });
+  assert.equal(turning.rows(store, 3, 5).indices.length, 10);
+});
+
+test("a full disk and a folder that is not there are told with what is needed and what helps", (t) => {
+  const turning = turningOf(arraysOf([0, 2], [0, 1], [1, 1], false, 2), 2, 1, { maxBytes: 1 << 20 });
+  const plan = turning.plan({ stepEntries: 3, bucketEntries: 2 });
+  assert.throws(() => createTurnStore(plan, 0, folder.path("missing")), {
+    tag: "write-failed",
+    message: /missing: turning a matrix by column round needs 20 bytes .*ENOENT.*tempDir/,
+  });
+  if (process.platform !== "linux") return t.skip("there is no /dev/full");
+  const store = createTurnStore(plan, 0, folder.path("."));
+  closeTurnStore(store);
+  store.fd = openSync("/dev/full", "r+");
+  t.after(() => closeTurnStore(store));
+  assert.throws(() => turning.step(store, 0), { tag: "write-failed", message: /ENOSPC/ });
+});
