@@ -5,16 +5,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import type {
-  AnnData,
-  AnnDataInput,
-  Column,
-  CsrStream,
-  DataFrame,
-  FrameInput,
-  Matrix,
-} from "@cytomesh/anndata";
-import { openAnnData, writeH5ad } from "@cytomesh/anndata";
+import type { AnnData, AnnDataInput, Column, CsrStream, DataFrame, Matrix } from "@cytomesh/anndata";
+import { openAnnData, readFrame, writeH5ad } from "@cytomesh/anndata";
 
 const python = process.env.CYTOMESH_PYTHON;
 const omics = join(
@@ -165,11 +157,6 @@ test("every file reads as anndata reads it: names, columns, X, raw, layers, embe
   }
 });
 
-function toInput(frame: DataFrame): FrameInput {
-  const columns = Object.fromEntries(frame.columnNames.map((name) => [name, frame.column(name)]));
-  return { index: frame.index(), columns };
-}
-
 test("files that anndata packs with the filters of hdf5plugin read as the plain one", async (t) => {
   if (python === undefined) return t.skip("CYTOMESH_PYTHON is not set");
   const folder = mkdtempSync(join(tmpdir(), "cytomesh-hdf5plugin-"));
@@ -230,9 +217,9 @@ function inputOf(file: AnnData, embedding: Float32Array): AnnDataInput {
   return {
     obsm: { X_test: { data: embedding, shape: [file.nObs, 2] } },
     ...(x === undefined ? {} : { x: streamOf(x) }),
-    ...(raw === undefined ? {} : { raw: { x: streamOf(raw.x), var: toInput(raw.var) } }),
-    obs: toInput(file.obs),
-    var: toInput(file.var),
+    ...(raw === undefined ? {} : { raw: { x: streamOf(raw.x), var: readFrame(raw.var) } }),
+    obs: readFrame(file.obs),
+    var: readFrame(file.var),
     uns: { written: "by cytomesh", n: 3, list: ["a", "b"], nested: { rate: 0.5, flag: true } },
     layers: Object.fromEntries([...file.layers].map(([key, matrix]) => [key, streamOf(matrix)])),
   };

@@ -7,6 +7,7 @@ import { refuseOthers } from "./refuse-others.ts";
 import { asAnnDataError } from "./source.ts";
 import type { Sink, SinkOptions, StorageFormat } from "./storage.ts";
 
+/** How the copy is stored, and how much of the file is copied. */
 export interface CopyOptions extends SinkOptions {
   /** Default: by the name of the target; ".zarr" and ".zarr.zip" are zarr, all others .h5ad. */
   format?: StorageFormat;

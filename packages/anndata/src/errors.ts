@@ -41,8 +41,10 @@ const table = {
   "write-failed": { grpcCode: "internal", httpStatus: 500 },
 } as const;
 
+/** What went wrong, for programs. */
 export type AnnDataErrorTag = keyof typeof table;
 
+/** What this package throws. */
 export class AnnDataError extends Error {
   readonly tag: AnnDataErrorTag;
   readonly grpcCode: string;

@@ -19,6 +19,7 @@ const values = [
   "openAnnData",
   "parseGeneList",
   "profileOf",
+  "readFrame",
   "runIsolated",
   "sliceRows",
   "takeColumns",

@@ -21,7 +21,7 @@ export { type IsolatedReport, type IsolateOptions, runIsolated } from "./isolate
 export { openAnnData } from "./open.ts";
 export { isParsedOnOpen } from "./open-source.ts";
 export { concatRows, sliceRows, takeRows } from "./rows.ts";
-export { geneExpressionOf, takeColumns, takeFrame } from "./select-features.ts";
+export { geneExpressionOf, readFrame, takeColumns, takeFrame } from "./select-features.ts";
 export type * from "./storage.ts";
 export type { TurnLimits, TurnPlan } from "./turn/plan.ts";
 export { closeTurnStore, createTurnStore, type TurnStore } from "./turn/store.ts";

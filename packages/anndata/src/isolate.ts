@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import { AnnDataError, type AnnDataErrorTag } from "./errors.ts";
 import type { ValidationProblem, ValidationProfile } from "./validation/types.ts";
 
+/** What a file has, told by the thread that opened it. */
 export interface IsolatedReport {
   nObs: number;
   nVar: number;
@@ -18,6 +19,7 @@ export interface IsolatedReport {
   problems: ValidationProblem[];
 }
 
+/** Limits of the thread, and what a file is held against. */
 export interface IsolateOptions {
   /** Wall-clock limit, default 60,000. */
   timeoutMs?: number;

@@ -1,6 +1,6 @@
 import { AnnDataError } from "./errors.ts";
 import { batchesOf } from "./matrix.ts";
-import type { Column, CsrRows, DataFrame, Matrix } from "./types.ts";
+import type { Column, CsrRows, DataFrame, FrameInput, Matrix } from "./types.ts";
 
 /** Where 10x and scanpy keep what a feature is. */
 const typeColumns = ["feature_types", "feature_type"];
@@ -27,7 +27,13 @@ function textAt(column: Column): ((row: number) => string | null | undefined) | 
   return undefined;
 }
 
-/** The rows of a frame that `keep` names, ascending. */
+/** All of a frame in memory, as the writers take it. For a part of it: `readFrame(takeFrame(frame, keep))`. */
+export function readFrame(frame: DataFrame): FrameInput {
+  const columns = Object.fromEntries(frame.columnNames.map((name) => [name, frame.column(name)]));
+  return { index: frame.index(), indexName: frame.indexName, columns };
+}
+
+/** The rows of a frame that `keep` names, in that order. Every read reads the whole column of the file. */
 export function takeFrame(frame: DataFrame, keep: Int32Array): DataFrame {
   const names = (start: number, end: number) => {
     const index = frame.index();

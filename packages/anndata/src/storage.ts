@@ -9,6 +9,7 @@ export type ValueType = H5Type;
 /** Numbers and booleans as typed arrays (64-bit integers as BigInt, float16 widened to Float32Array), strings as lists, records as one entry per member. */
 export type Values = H5Values;
 
+/** What is written on a group or array. */
 export type Attribute = H5Attribute;
 
 /** An array in the store, not yet read. */
@@ -57,6 +58,7 @@ export interface Source {
   close(): void;
 }
 
+/** For what several threads do. */
 export interface ParallelOptions {
   /** Default: one per core. */
   threads?: number;
@@ -95,6 +97,7 @@ export interface Sink {
   abort(): Promise<void>;
 }
 
+/** How bytes are packed. */
 export interface SinkOptions {
   /** Default "gzip"; zarr sinks may know more. */
   compression?: "gzip" | "none";

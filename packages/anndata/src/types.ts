@@ -13,6 +13,7 @@ export interface CsrRows {
   data: Float32Array | Float64Array;
 }
 
+/** dtype of a column on disk. */
 export type NumberDtype =
   | "int8"
   | "uint8"
@@ -39,12 +40,14 @@ export type NumberArray =
 /** One column of obs or var. */
 export type Column = CategoricalColumn | StringColumn | NumberColumn | BooleanColumn;
 
+/** Text, with or without missing values. */
 export interface StringColumn {
   kind: "string";
   /** null = missing. */
   values: (string | null)[];
 }
 
+/** Numbers of one dtype; with `mask` a nullable integer. */
 export interface NumberColumn {
   kind: "number";
   dtype: NumberDtype;
@@ -53,6 +56,7 @@ export interface NumberColumn {
   mask?: Uint8Array;
 }
 
+/** True and false; with `mask` a nullable boolean. */
 export interface BooleanColumn {
   kind: "boolean";
   /** 0 or 1 */
@@ -61,6 +65,7 @@ export interface BooleanColumn {
   mask?: Uint8Array;
 }
 
+/** Values from a list, by their position in it. */
 export interface CategoricalColumn {
   kind: "categorical";
   /** Index into `categories`; -1 = missing. */
@@ -122,6 +127,7 @@ export type Aligned =
   /** Ragged arrays and encodings that this package does not know. */
   | { kind: "other"; element: Element };
 
+/** Numbers with one entry (or row, or more) per cell or gene. */
 export interface AlignedArray {
   kind: "array";
   /** dtype on disk. */
@@ -132,6 +138,10 @@ export interface AlignedArray {
   rows(start?: number, end?: number): NumberArray;
 }
 
+/**
+ * A file open for reading: cells × genes, and what is known of both. All calls are synchronous, read what they return and a few chunks
+ * besides, and throw AnnDataError; "closed" after `close`.
+ */
 export interface AnnData {
   readonly path: string;
   readonly format: StorageFormat;
@@ -159,6 +169,7 @@ export interface AnnData {
   [Symbol.dispose](): void;
 }
 
+/** How a file is read; nothing has to be said. */
 export interface OpenOptions {
   /** Largest array that one call may hold, in bytes; default 1 GiB. */
   maxBytes?: number;
@@ -182,12 +193,14 @@ export interface CsrStream {
   batches: Iterable<CsrRows> | AsyncIterable<CsrRows>;
 }
 
+/** obs or var to be written: every column has as many rows as the index. */
 export interface FrameInput {
   index: string[];
   indexName?: string;
   columns: Record<string, Column>;
 }
 
+/** What uns may hold: whole numbers become int64, other numbers float64; lists are of one kind. */
 export type JsonLike =
   | null
   | boolean
@@ -208,12 +221,14 @@ export interface ArrayInput {
 /** An entry of obsm, varm, obsp or varp: an array, a sparse matrix or a data frame. */
 export type AlignedInput = ArrayInput | CsrRows | CsrStream | FrameInput;
 
+/** What was before genes were left out: the same cells, genes of its own. */
 export interface RawInput {
   x: CsrRows | CsrStream;
   var: FrameInput;
   varm?: Record<string, AlignedInput>;
 }
 
+/** What is to be written; shapes must agree with obs and var. Small things are held in memory, matrices may be streams. */
 export interface AnnDataInput {
   x?: CsrRows | CsrStream;
   obs: FrameInput;
@@ -232,6 +247,7 @@ export interface AnnDataInput {
   raw?: RawInput;
 }
 
+/** How it is stored; nothing has to be said. */
 export interface WriteOptions extends SinkOptions {
   /** dtype of X and raw.X on disk, default "float32". Values that do not fit an integer dtype are refused. */
   xDtype?: NumberDtype;

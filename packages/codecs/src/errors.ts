@@ -6,8 +6,10 @@ const table = {
   unsupported: { grpcCode: "unimplemented", httpStatus: 422 },
 } as const;
 
+/** What went wrong, for programs. */
 export type CodecErrorTag = keyof typeof table;
 
+/** What decoders throw for bytes that they cannot decode. */
 export class CodecError extends Error {
   readonly tag: CodecErrorTag;
   readonly grpcCode: string;

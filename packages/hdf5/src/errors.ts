@@ -26,8 +26,10 @@ const table = {
   "write-failed": { grpcCode: "internal", httpStatus: 500 },
 } as const;
 
+/** What went wrong, for programs. */
 export type Hdf5ErrorTag = keyof typeof table;
 
+/** What this package throws; the reason of an AbortSignal comes as it is. */
 export class Hdf5Error extends Error {
   readonly tag: Hdf5ErrorTag;
   readonly grpcCode: string;

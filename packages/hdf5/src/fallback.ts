@@ -74,5 +74,6 @@ export function openFallback(path: string, maxBytes: number): H5Reader {
       call("read", info.path, start, end, columns) as ReturnType<H5Reader["read"]>,
     storage: () => undefined,
     close,
+    [Symbol.dispose]: close,
   };
 }

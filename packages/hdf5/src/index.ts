@@ -6,6 +6,7 @@ export {
   type ParallelOptions,
   readBatches,
   readParallel,
+  type WholeOptions,
 } from "./parallel/read-parallel.ts";
 export type * from "./types.ts";
 export { createH5, type WriterOptions } from "./write/writer.ts";

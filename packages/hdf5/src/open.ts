@@ -48,6 +48,13 @@ function withFallback(
     }
   }
 
+  function close(): void {
+    open = false;
+    native.close();
+    fallback?.close();
+    fallback = undefined;
+  }
+
   const has = (info: DatasetInfo): boolean => foreign.has(info.path);
   return {
     path: native.path,
@@ -72,11 +79,7 @@ function withFallback(
         throw error;
       }
     },
-    close() {
-      open = false;
-      native.close();
-      fallback?.close();
-      fallback = undefined;
-    },
+    close,
+    [Symbol.dispose]: close,
   };
 }

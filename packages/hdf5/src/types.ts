@@ -20,6 +20,7 @@ export type H5Type =
   /** Described only; its values cannot be read. */
   | { kind: "other"; description: string };
 
+/** A field of a compound. */
 export interface H5Member {
   name: string;
   /** Byte offset inside one element. */
@@ -54,6 +55,7 @@ export interface H5Sequences {
 /** Numbers and enums as typed arrays, strings as arrays, compounds as one entry per member. */
 export type H5Values = H5Numbers | string[] | Map<string, H5Values> | H5Sequences;
 
+/** A step of the pipeline that chunks went through when they were written. */
 export interface H5Filter {
   id: number;
   name: string;
@@ -61,6 +63,7 @@ export interface H5Filter {
   values: number[];
 }
 
+/** A dataset as its header describes it; nothing of its values is read. */
 export interface DatasetInfo {
   /** Absolute path with soft links resolved. */
   path: string;
@@ -102,6 +105,7 @@ export type H5Storage =
   /** Never written: all fill value. */
   | { kind: "none" };
 
+/** An attribute with its values. */
 export interface H5Attribute {
   type: H5Type;
   /** [] for a scalar, undefined for the null dataspace. */
@@ -110,6 +114,7 @@ export interface H5Attribute {
   values: H5Values;
 }
 
+/** What stands at a path; "datatype" is a committed type. */
 export type H5Kind = "group" | "dataset" | "datatype";
 
 /**
@@ -146,8 +151,11 @@ export interface H5Reader {
   /** Where the stored bytes are, for decoding elsewhere; undefined when only the fallback engine can read the dataset. */
   storage(info: DatasetInfo): H5Storage | undefined;
   close(): void;
+  /** `close`, for `using`. */
+  [Symbol.dispose](): void;
 }
 
+/** How a file is read; nothing has to be said. */
 export interface ReaderOptions {
   /** Largest array that one read may return, default 1 GiB. */
   maxBytes?: number;
@@ -160,12 +168,14 @@ export interface ReaderOptions {
   debug?: (message: string) => void;
 }
 
+/** Text becomes a variable-length UTF-8 string, a number float64 or, when whole, int64, a boolean the enum of h5py. */
 export type AttributeInput =
   | string
   | number
   | boolean
   | { shape: readonly number[] | undefined; type: H5Type; values: H5Numbers | readonly string[] };
 
+/** How a dataset is stored; where nothing is said of filters, in one piece and as it is. */
 export interface DatasetInput {
   type: H5Type;
   /** [] for a scalar, undefined for the null dataspace. With `append`, shape[0] is ignored: rows are counted as they come. */
@@ -188,6 +198,7 @@ export interface DatasetInput {
   fillValue?: DatasetValues;
 }
 
+/** Values to be written: as they are read, but for sequences. */
 export type DatasetValues =
   | H5Numbers
   | readonly string[]

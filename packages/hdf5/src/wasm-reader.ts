@@ -111,6 +111,17 @@ function openIn(sandbox: Sandbox, path: string, sizeBytes: number, maxBytes: num
     return run(where, (_, id) => readBlocks(sandbox, id, info, start, end));
   }
 
+  function close(): void {
+    if (file === undefined) return;
+    try {
+      sandbox.hdf5.close_file(file);
+    } catch {
+      sandbox.tainted = true;
+    }
+    file = undefined;
+    returnSandbox(sandbox);
+  }
+
   const reader: H5Reader = {
     path,
     sizeBytes,
@@ -131,16 +142,8 @@ function openIn(sandbox: Sandbox, path: string, sizeBytes: number, maxBytes: num
     dataset,
     read,
     storage: () => undefined,
-    close: () => {
-      if (file === undefined) return;
-      try {
-        sandbox.hdf5.close_file(file);
-      } catch {
-        sandbox.tainted = true;
-      }
-      file = undefined;
-      returnSandbox(sandbox);
-    },
+    close,
+    [Symbol.dispose]: close,
   };
 
   try {

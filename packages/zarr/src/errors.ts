@@ -28,8 +28,10 @@ const table = {
   "write-failed": { grpcCode: "internal", httpStatus: 500 },
 } as const;
 
+/** What went wrong, for programs. */
 export type ZarrErrorTag = keyof typeof table;
 
+/** What this package throws; what a store's `get` rejects with comes as it is. */
 export class ZarrError extends Error {
   readonly tag: ZarrErrorTag;
   readonly grpcCode: string;

@@ -45,6 +45,10 @@ export function openStore(store: SyncStore, name: string, maxBytes: number = def
     const usable = () => {
       if (!open) throw new ZarrError("closed", `${name} is closed`);
     };
+    const close = () => {
+      if (open) store.close();
+      open = false;
+    };
     return {
       path: name,
       format: tree.format,
@@ -64,10 +68,8 @@ export function openStore(store: SyncStore, name: string, maxBytes: number = def
         usable();
         return runSync(readValues(tree, path, region, context), store);
       },
-      close() {
-        if (open) store.close();
-        open = false;
-      },
+      close,
+      [Symbol.dispose]: close,
     };
   } catch (error) {
     store.close();

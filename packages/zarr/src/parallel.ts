@@ -11,6 +11,7 @@ const partBytes = 8 * 1024 * 1024;
 /** Below this, starting threads costs more than they save. */
 const leastBytes = 16 * 1024 * 1024;
 
+/** Rows of arrays, read by several threads. */
 export interface ParallelReader {
   /**
    * Rows `start` to `end` of an array, decoded by several threads. Numbers and booleans come over shared memory; other types, and what is
@@ -21,8 +22,11 @@ export interface ParallelReader {
   read(path: string, start?: number, end?: number, options?: ParallelReadOptions): Promise<ZarrValues>;
   /** Ends the threads. */
   close(): Promise<void>;
+  /** `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** For one read. */
 export interface ParallelReadOptions {
   signal?: AbortSignal | undefined;
   /** Memory for what threads read, where it is large enough: for who reads part after part. */
@@ -44,6 +48,7 @@ export interface ParallelAnswer {
   error?: { tag?: ZarrErrorTag; message: string };
 }
 
+/** How many threads, and how much they may read. */
 export interface ParallelOptions extends ReadOptions {
   /** Default: one for each core. */
   threads?: number;
@@ -103,16 +108,19 @@ export function openParallel(source: string, options: ParallelOptions = {}): Par
     await Promise.all(ended.map((worker) => worker.terminate()));
   };
 
+  const close = async (): Promise<void> => {
+    await stop();
+    reader.close();
+  };
+
   return {
     read(path, from, to, options = {}) {
       const result = before.then(() => readNow(path, from, to, options));
       before = result.catch(() => {});
       return result;
     },
-    async close() {
-      await stop();
-      reader.close();
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

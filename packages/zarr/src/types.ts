@@ -1,5 +1,6 @@
 /** JSON as metadata holds it. NaN and infinities stand bare in Python's JSON; integers beyond 2^53 arrive as BigInt. */
 export type Json = null | boolean | number | bigint | string | Json[] | { [key: string]: Json };
+/** Attributes of a node. */
 export type JsonObject = { [key: string]: Json };
 
 /** What an element is. Byte order on disk does not show: values always arrive in the machine's order. */
@@ -19,6 +20,7 @@ export type ZarrType =
   | { kind: "bytes" }
   | { kind: "struct"; size: number; fields: ZarrField[] };
 
+/** A field of a struct. */
 export interface ZarrField {
   name: string;
   /** Byte offset inside one element. */
@@ -46,6 +48,7 @@ export type ZarrNumbers =
 /** Numbers as typed arrays, strings as arrays (also fixed-bytes that are text), bytes as arrays of Uint8Array, structs by field. */
 export type ZarrValues = ZarrNumbers | string[] | Uint8Array[] | Map<string, ZarrValues>;
 
+/** An array as its metadata describes it; nothing of its values is read. */
 export interface ZarrArray {
   kind: "array";
   /** Absolute, "/" for the root. */
@@ -66,6 +69,7 @@ export interface ZarrArray {
   attributes: JsonObject;
 }
 
+/** A group with its attributes. */
 export interface ZarrGroup {
   kind: "group";
   path: string;
@@ -73,6 +77,7 @@ export interface ZarrGroup {
   attributes: JsonObject;
 }
 
+/** What stands at a path; tell them apart by `kind`. */
 export type ZarrNode = ZarrArray | ZarrGroup;
 
 /** Half-open box, one pair for each axis. */
@@ -102,6 +107,7 @@ export interface SyncStore {
   close(): void;
 }
 
+/** How a hierarchy is read; nothing has to be said. */
 export interface ReadOptions {
   /** Largest result of one read and largest chunk, in bytes, default 1 GiB. */
   maxBytes?: number;
@@ -118,8 +124,11 @@ export interface ZarrReader {
   /** Row-major values of a region (default: everything); a zero-dimensional array is one element. */
   read(path: string, region?: Region): ZarrValues;
   close(): void;
+  /** `close`, for `using`. */
+  [Symbol.dispose](): void;
 }
 
+/** The same over a store that answers later; calls reject with ZarrError or with what `get` rejects with. */
 export interface AsyncZarrReader {
   readonly format: 2 | 3;
   node(path: string): Promise<ZarrNode | undefined>;

@@ -33,6 +33,7 @@ export interface ArrayElement {
   readonly array: ArraySource;
 }
 
+/** A sparse matrix: its three arrays as they are stored. */
 export interface SparseElement {
   readonly encoding: "csr_matrix" | "csc_matrix";
   /** [rows, columns] */
@@ -42,6 +43,7 @@ export interface SparseElement {
   readonly data: ArraySource;
 }
 
+/** Values from a list, by their position in it. */
 export interface CategoricalElement {
   readonly encoding: "categorical";
   /** Position in `categories`; -1 = missing. */
@@ -50,6 +52,7 @@ export interface CategoricalElement {
   readonly ordered: boolean;
 }
 
+/** Values with a mask of those that are missing. */
 export interface NullableElement {
   readonly encoding: "nullable-integer" | "nullable-boolean" | "nullable-string-array";
   readonly values: ArraySource;
@@ -59,6 +62,7 @@ export interface NullableElement {
   readonly naValue?: string;
 }
 
+/** A table: an index and columns in order. */
 export interface DataFrameElement {
   readonly encoding: "dataframe";
   /** "_index" when the index has no name. */
@@ -89,6 +93,7 @@ export interface UnknownElement {
   readonly node: RawNode;
 }
 
+/** A group or dataset with its attributes, uninterpreted. */
 export interface RawNode {
   readonly attributes: ReadonlyMap<string, Attribute>;
   /** Of a dataset; undefined also for one that holds nothing. */

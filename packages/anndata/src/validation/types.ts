@@ -49,6 +49,7 @@ export interface CountsRule {
   unless?: { column: string; some: string[]; none: string[] };
 }
 
+/** A name that must not be there; `says` why. */
 export interface Forbidden {
   name: string;
   says: string;
@@ -66,6 +67,7 @@ export interface Condition {
   not?: string[];
 }
 
+/** What obs, var or raw.var must be like. */
 export interface FrameRule {
   /** What every name of the index must be; `cases` besides, where all their conditions hold (of uns only). */
   index?: NameRule & { cases?: (NameRule & { when: Condition[] })[] };
@@ -78,12 +80,14 @@ export interface FrameRule {
   usualRows?: number;
 }
 
+/** What a name must be like; `says` in words. */
 export interface NameRule {
   /** Regular expression. */
   pattern: string;
   says: string;
 }
 
+/** What a column must be like. */
 export interface ColumnRule extends ValueRule {
   name: string;
   /** Default true: the column must be there. */
@@ -103,6 +107,7 @@ export interface ColumnRule extends ValueRule {
   })[];
 }
 
+/** What values of a column must be like; missing ones are `missingAllowed`'s. */
 export interface ValueRule {
   /** Values taken besides those that match `pattern`. */
   values?: string[];
@@ -116,6 +121,7 @@ export interface ValueRule {
   says?: string;
 }
 
+/** What an entry of uns must be like. */
 export interface UnsRule {
   key: string;
   required?: boolean;
@@ -130,6 +136,7 @@ export interface UnsRule {
   says?: string;
 }
 
+/** What obsm must hold. */
 export interface ObsmRule {
   /** At least one entry whose key starts with this. */
   atLeastOne?: string;
@@ -160,6 +167,7 @@ export interface GeneList {
 /** "error": the file does not satisfy the profile. "warning": a person should look. */
 export type ValidationSeverity = "error" | "warning";
 
+/** Which rule is broken, for programs. */
 export type ValidationCode =
   | "unreadable"
   | "wrong_length"
@@ -199,6 +207,7 @@ export type ValidationCode =
   | "empty_array"
   | "unknown_gene";
 
+/** One thing that is wrong, however often. */
 export interface ValidationProblem {
   code: ValidationCode;
   severity: ValidationSeverity;

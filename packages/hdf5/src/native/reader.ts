@@ -80,6 +80,16 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
     return found;
   }
 
+  function close(): void {
+    if (!open) return;
+    open = false;
+    file.close();
+    chunks.clear();
+    objects.clear();
+    datasets.clear();
+    paths.clear();
+  }
+
   function walk(where: string): { path: string; address: number } | undefined {
     if (where.length > maxPathChars) {
       throw new Hdf5Error("invalid-argument", `a path of ${where.length} characters is too long`);
@@ -236,15 +246,8 @@ export function openNative(path: string, { maxBytes }: NativeOptions): H5Reader 
       begin();
       return storageOf(file, storedDataset(info.path), begin);
     },
-    close() {
-      if (!open) return;
-      open = false;
-      file.close();
-      chunks.clear();
-      objects.clear();
-      datasets.clear();
-      paths.clear();
-    },
+    close,
+    [Symbol.dispose]: close,
   };
 }
 

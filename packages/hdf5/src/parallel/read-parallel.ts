@@ -8,6 +8,7 @@ import { describeJob } from "./describe-job.ts";
 import { giveBack, takeWorkers } from "./pool.ts";
 import { type ReadJob, runReadJob } from "./read-job.ts";
 
+/** Which rows, by how many threads. */
 export interface ParallelOptions {
   /** First row and the row after the last; default all. */
   start?: number;
@@ -17,11 +18,13 @@ export interface ParallelOptions {
   signal?: AbortSignal;
 }
 
+/** For `readParallel`. */
 export interface WholeOptions extends ParallelOptions {
   /** Memory for the elements as they stand in the file, where it is large enough: for who reads part after part. */
   into?: SharedArrayBuffer | undefined;
 }
 
+/** For `readBatches`. */
 export interface BatchOptions extends ParallelOptions {
   /**
    * Bytes of values per batch, default 32 MiB; a batch holds whole rows of chunks, at least one, unless these take more than 128 MiB: chunks

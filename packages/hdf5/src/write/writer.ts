@@ -33,6 +33,7 @@ const booleanType: H5Type = {
   members: { FALSE: 0, TRUE: 1 },
 };
 
+/** How a file is written; nothing has to be said. */
 export interface WriterOptions {
   /**
    * Threads that encode chunks, this one included; default 1. With more, chunks of up to 1 MiB are given to others once the file has

@@ -8,6 +8,7 @@ import type { Compressor } from "./compress.ts";
 import { checkStrings, encodeFixed, encodeStrings, storedAs } from "./encode.ts";
 import type { ObjectSink, ObjectWriter } from "./objects.ts";
 
+/** How an array is stored. */
 export interface ArrayInput {
   type: ZarrType;
   /** [] for a scalar. Rows that are appended are counted; then shape[0] is ignored. */

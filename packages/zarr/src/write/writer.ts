@@ -5,6 +5,7 @@ import { type AppendableArray, type ArrayInput, ArrayWriter } from "./array-writ
 import { compressor } from "./compress.ts";
 import { objectSink } from "./objects.ts";
 
+/** How a hierarchy is stored; nothing has to be said. */
 export interface WriterOptions {
   /** Default: whether the path ends in ".zip". */
   zip?: boolean;

@@ -13,8 +13,11 @@ export interface Zip {
   /** The content, or a range of it (clamped); undefined when there is no such member. The checksum is checked on whole reads. */
   read(name: string, range?: { start: number; end: number }): Uint8Array | undefined;
   close(): void;
+  /** `close`, for `using`. */
+  [Symbol.dispose](): void;
 }
 
+/** How an archive is read; nothing has to be said. */
 export interface ZipOptions {
   /** Largest member that is read into memory, in bytes, default 1 GiB. Declared and real sizes are both held to it. */
   maxBytes?: number;
@@ -40,6 +43,10 @@ export function openZip(source: string | Uint8Array, options: ZipOptions = {}): 
     throw error;
   }
   let open = true;
+  const closeOnce = () => {
+    if (open) close();
+    open = false;
+  };
   const member = (name: string): ZipMember | undefined => {
     if (!open) throw new ZarrError("closed", `${file.path} is closed`);
     return members.get(name);
@@ -57,10 +64,8 @@ export function openZip(source: string | Uint8Array, options: ZipOptions = {}): 
       const content = readWhole(file, found, maxBytes);
       return range === undefined ? content : content.subarray(start, end);
     },
-    close() {
-      if (open) close();
-      open = false;
-    },
+    close: closeOnce,
+    [Symbol.dispose]: closeOnce,
   };
 }
 
