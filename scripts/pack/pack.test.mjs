@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { runNpm } from "../launch/npm.mjs";
 import { filesBelow } from "../lib/walk.mjs";
 import { publishedManifest } from "./manifest.mjs";
@@ -53,6 +53,14 @@ test("packages hold JavaScript and declarations, no sources, tests or fixtures, 
     const manifest = manifestOf(name);
     assert.equal(manifest.version, version);
     for (const range of Object.values(manifest.dependencies ?? {})) assert.match(range, /^\d+\.\d+\.\d+$/);
+  }
+});
+
+test("the README of a package names everything that it exports", async () => {
+  for (const { name } of packed) {
+    const readme = readFileSync(join(installed(name), "README.md"), "utf8");
+    const exported = await import(pathToFileURL(join(installed(name), "dist/index.js")));
+    for (const key of Object.keys(exported)) assert.match(readme, new RegExp(`\\b${key}\\b`), name);
   }
 });
 
