@@ -140,7 +140,7 @@ test("the same files and seed give byte-identical bins and the same model in ano
       const at = join(dir, name);
       const main = join(repoRoot, "packages/cli/src/main.ts");
       await run(process.execPath, [main, "demo", "--data-dir", at, "--cells", "60", "--seed", "5"], {
-        timeout: 120_000,
+        timeout: 200_000,
       });
       const read = (path: string) => readFileSync(join(at, "store", path));
       return {
