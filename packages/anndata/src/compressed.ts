@@ -42,10 +42,7 @@ export function openCompressed(
     dtype: arrays.dtype,
     shape: [axes.rows, axes.columns],
     nnz: arrays.nnz,
-    batches: function* (batchRows) {
-      if (batchRows < all) byColumn?.prepare();
-      yield* batchesOf(matrix, batchRows);
-    },
+    batches: (batchRows) => batchesOf(matrix, batchRows),
     rows: (start, end) => {
       checkRange(where, axes.rows, start, end);
       return rows(start, end);
@@ -53,8 +50,8 @@ export function openCompressed(
     toCsr: (options = {}) => byColumn?.toCsr(options) ?? readAll(arrays, all, limits.maxBytes, options),
   };
   if (byColumn !== undefined) {
-    const { turning, expect } = byColumn;
-    return { ...matrix, turning, expect };
+    const { turning, expect, entries } = byColumn;
+    Object.assign(matrix, { turning, expect, entries } satisfies Partial<Matrix>);
   }
   return matrix;
 }

@@ -4,6 +4,7 @@ import { after, test } from "node:test";
 import { createH5 } from "@cytomesh/hdf5";
 import { openH5Source } from "./h5-source.ts";
 import { openMatrix } from "./matrix.ts";
+import { takeColumns } from "./select-features.ts";
 import type { Source } from "./storage.ts";
 import { counts, dense, temporaryFolder, types } from "./test-fixtures.ts";
 
@@ -128,6 +129,65 @@ test("a CSC matrix beyond maxBytes reads by rows all the same, holding a window 
   assert.ok(largest() <= 1_024, `at most 1,024 entries are read at a time, found ${largest()}`);
   // The file of the entries has no name.
   assert.deepEqual(readdirSync(temporary), []);
+});
+
+test("ranges that are expected are found in one pass, many of them by sorting all", async (t) => {
+  const temporary = folder.path("expected");
+  mkdirSync(temporary);
+  const { matrix, reads, close } = await open(16 * 1024, temporary);
+  t.after(close);
+  const ranges = [
+    [390, 400],
+    [0, 1],
+    [200, 200],
+    [31, 40],
+  ] as const;
+  matrix.expect!(ranges);
+  const before = reads();
+  for (const [start, end] of ranges)
+    assert.deepEqual(dense(matrix.rows(start, end)), cells.slice(start, end));
+  assert.equal(reads(), before);
+  // Others are read all the same.
+  assert.deepEqual(dense(matrix.rows(100, 110)), cells.slice(100, 110));
+  matrix.expect!([
+    [0, 200],
+    [300, 400],
+  ]);
+  const sorted = reads();
+  assert.deepEqual(dense(matrix.rows(350, 353)), cells.slice(350, 353));
+  assert.deepEqual(dense(matrix.rows(0, 2)), cells.slice(0, 2));
+  assert.equal(reads(), sorted);
+});
+
+test("entries come as they stand in the file, with their columns", async (t) => {
+  const { matrix, close } = await open(1 << 24);
+  t.after(close);
+  const all = matrix.entries!(0, matrix.nnz!);
+  const sums = cells.map((row) => row.map(() => 0));
+  all.rows.forEach((row, i) => {
+    sums[row]![all.columns[i]!]! += all.data[i]!;
+  });
+  assert.deepEqual(sums, cells);
+  const some = matrix.entries!(700, 720);
+  for (const name of ["rows", "columns", "data"] as const)
+    assert.deepEqual([...some[name]], [...all[name].subarray(700, 720)]);
+  const kept = takeColumns(matrix, Int32Array.of(1, 5, 88)).entries!(0, matrix.nnz!);
+  assert.deepEqual(
+    kept.rows.reduce((sum, row, i) => sum + row * kept.data[i]! + kept.columns[i]!, 0),
+    all.rows.reduce((sum, row, i) => {
+      const column = [1, 5, 88].indexOf(all.columns[i]!);
+      return column < 0 ? sum : sum + row * all.data[i]! + column;
+    }, 0),
+  );
+});
+
+test("all of it by several threads is what one reads", async (t) => {
+  const { matrix, close } = await open(1 << 24);
+  t.after(close);
+  assert.deepEqual(dense(await matrix.toCsr()), cells);
+  const stopped = await open(1 << 24);
+  t.after(stopped.close);
+  await assert.rejects(stopped.matrix.toCsr({ signal: AbortSignal.abort(new Error("enough")) }), /enough/);
 });
 
 test("only rows that do not fit themselves are refused", async (t) => {

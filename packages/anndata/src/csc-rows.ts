@@ -16,7 +16,7 @@ import { countRows } from "./turn/partition.ts";
 import { createPicker } from "./turn/pick.ts";
 import { closeTurnStore, createTurnStore, type TurnStore } from "./turn/store.ts";
 import { columnAt, type Turning, tooLarge, turningOf } from "./turn/turning.ts";
-import type { CsrRows } from "./types.ts";
+import type { CsrRows, Entries } from "./types.ts";
 
 /** A matrix up to this size is turned in memory and kept; bigger ones go through the disk. */
 const maxTurnedBytes = 256 * 1024 * 1024;
@@ -26,14 +26,16 @@ const maxBucketBytes = 32 * 1024 * 1024;
 const maxBlockEntries = 1024 * 1024;
 /** So often a few rows are picked out in one pass over the file, before turning all of it pays. */
 const maxPicks = 2;
+/** Share of the rows that are picked out together; more are sorted. */
+const maxPicked = 0.25;
 
 /** Rows of a matrix by column. */
 export interface CscRows {
   rows(start: number, end: number): CsrRows;
-  /** Only these rows will be asked for: one pass over the file finds them all. */
+  /** Only these rows will be asked for: one pass over the file finds a few, more are worth sorting all. */
   expect(ranges: readonly (readonly [number, number])[]): void;
-  /** All rows will be asked for: the passes that would pick the first ones are saved. */
-  prepare(): void;
+  /** Entries as they stand in the file. */
+  entries(from: number, to: number): Entries;
   toCsr(options: ParallelOptions): Promise<CsrRows>;
   turning: Turning;
 }
@@ -101,12 +103,12 @@ export function cscRows(
     rows,
     expect: (ranges) => {
       if (fits || buckets !== undefined) return;
-      const found = pick(ranges);
-      picked = new Map(found?.map((part, i) => [ranges[i]!.join(" "), part]));
+      const wanted = ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+      const found = wanted > nRows * maxPicked ? undefined : pick(ranges);
+      if (found === undefined) sorted();
+      else picked = new Map(found.map((part, i) => [ranges[i]!.join(" "), part]));
     },
-    prepare: () => {
-      if (!fits) sorted();
-    },
+    entries: (from, to) => entriesOf(turn, from, to),
     toCsr: async (options) => {
       if (turned !== undefined) return turned;
       checkSize(arrays, 0, nRows, arrays.nnz, limits.maxBytes);
@@ -159,6 +161,15 @@ function visit({ arrays, nCols, blockEntries }: Turn, each: VisitColumn): void {
     const to = Math.min(arrays.nnz, from + blockEntries);
     visitBlock(offsets, from, readIndices(arrays, from, to), readValues(arrays, from, to), each);
   }
+}
+
+function entriesOf({ arrays, nCols }: Turn, from: number, to: number): Entries {
+  const offsets = readOffsets(arrays, 0, nCols);
+  const rows = readIndices(arrays, from, to);
+  const data = readValues(arrays, from, to);
+  const columns = new Int32Array(rows.length);
+  visitBlock(offsets, from, rows, data, (_rows, column, at, end) => columns.fill(column, at, end));
+  return { rows, columns, data };
 }
 
 /** Rows as they fill: every one has its place. Columns come in order, so every row is sorted. */

@@ -39,6 +39,7 @@ export type {
   CsrRows,
   CsrStream,
   DataFrame,
+  Entries,
   FrameInput,
   JsonLike,
   Matrix,

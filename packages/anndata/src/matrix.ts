@@ -81,6 +81,7 @@ export function* batchesOf(matrix: Matrix, batchRows: number): Generator<{ start
     throw new AnnDataError("invalid-argument", `batchRows is ${batchRows}, expected a positive integer`);
   }
   const rows = matrix.shape[0];
+  if (batchRows < rows) matrix.expect?.([[0, rows]]);
   for (let start = 0; start < rows; start += batchRows) {
     yield { start, rows: matrix.rows(start, Math.min(rows, start + batchRows)) };
   }

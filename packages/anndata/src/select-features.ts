@@ -1,6 +1,6 @@
 import { AnnDataError } from "./errors.ts";
 import { batchesOf } from "./matrix.ts";
-import type { Column, CsrRows, DataFrame, FrameInput, Matrix } from "./types.ts";
+import type { Column, CsrRows, DataFrame, Entries, FrameInput, Matrix } from "./types.ts";
 
 /** Where 10x and scanpy keep what a feature is. */
 const typeColumns = ["feature_types", "feature_type"];
@@ -96,13 +96,24 @@ export function takeColumns(matrix: Matrix, keep: Int32Array): Matrix {
     batches: (batchRows) => batchesOf(taken, batchRows),
     toCsr: async (options) => pick(await matrix.toCsr(options), place, keep.length),
   };
-  const { expect, turning } = matrix;
+  const { expect, entries, turning } = matrix;
   if (expect !== undefined) taken.expect = expect;
+  if (entries !== undefined) taken.entries = (from, to) => takeEntries(entries(from, to), place);
   if (turning !== undefined) {
     const rows: typeof turning.rows = (...range) => pick(turning.rows(...range), place, keep.length);
     taken.turning = { ...turning, rows };
   }
   return taken;
+}
+
+function takeEntries({ rows, columns, data }: Entries, place: Int32Array): Entries {
+  const kept = columns.map((column) => place[column] as number);
+  const wanted = (_: number, i: number) => (kept[i] as number) >= 0;
+  return {
+    rows: rows.filter(wanted),
+    columns: kept.filter((column) => column >= 0),
+    data: data.filter(wanted),
+  };
 }
 
 function pick(rows: CsrRows, place: Int32Array, nCols: number): CsrRows {

@@ -91,15 +91,39 @@ function scan(matrix: Matrix, rules: MatrixRules, entries: number): Scan {
   const batches = Math.ceil(rows / batchRows);
   const wanted = Math.min(batches, Math.max(2, Math.floor(entries / (perRow * batchRows))));
   found.sampled = wanted < batches;
+  // Without questions about whole cells a look at entries does; cells of a matrix by column cost a pass over all of it.
+  if (found.sampled && matrix.entries !== undefined && rules.counts === undefined && !rules.emptyCells) {
+    lookAtEntries(matrix, entries, found);
+    return found;
+  }
   const hashes = rules.equalCells === true && !found.sampled ? new Float64Array(rows) : undefined;
-  for (let k = 0; k < wanted; k++) {
+  const ranges = Array.from({ length: wanted }, (_, k): [number, number] => {
     // Evenly spread, first and last batch included.
     const batch = wanted === batches ? k : Math.round((k * (batches - 1)) / (wanted - 1));
-    const start = batch * batchRows;
-    look(matrix.rows(start, Math.min(rows, start + batchRows)), start, found, hashes);
-  }
+    return [batch * batchRows, Math.min(rows, (batch + 1) * batchRows)];
+  });
+  if (wanted > 1) matrix.expect?.(ranges);
+  for (const [start, end] of ranges) look(matrix.rows(start, end), start, found, hashes);
   if (hashes !== undefined) findEqualCells(matrix, hashes, found.equalCells);
   return found;
+}
+
+/** Entries of a matrix by column, in as many places. */
+function lookAtEntries(matrix: Matrix, entries: number, found: Scan): void {
+  const all = matrix.nnz ?? 0;
+  const places = 8;
+  const each = Math.floor(Math.min(all, entries) / places);
+  for (let place = 0; place < places; place++) {
+    const from = Math.floor(((all - each) * place) / (places - 1));
+    const { rows, columns, data } = matrix.entries!(from, from + each);
+    for (let i = 0; i < data.length; i++) {
+      const value = data[i] as number;
+      if (value !== 0) found.nonZero += 1;
+      if (!Number.isFinite(value))
+        hit(found.notFinite, () => `row ${rows[i]}, column ${columns[i]} (${value})`);
+    }
+    found.entriesSeen += data.length;
+  }
 }
 
 function look(batch: CsrRows, start: number, found: Scan, hashes: Float64Array | undefined): void {
@@ -177,7 +201,8 @@ function contentOf(row: CsrRows): string {
 }
 
 function reportScan(found: Scan, matrix: Matrix, where: string, rules: MatrixRules, report: Report): void {
-  const scope = found.sampled ? " in the rows looked at" : "";
+  const part = found.rowsSeen === 0 ? "entries" : "rows";
+  const scope = found.sampled ? ` in the ${part} looked at` : "";
   const tell = (code: Parameters<Report["add"]>[0], what: string, tally: Tally) => {
     if (tally.count > 0)
       report.add(

@@ -171,6 +171,14 @@ test("everything wrong with a file is listed at once", async () => {
   assert.deepEqual((await problemsOf(path, { allowNonCounts: true })).length, 2);
 });
 
+test("a matrix by column is judged by a look at its entries", async () => {
+  const many = Array.from({ length: 2_000 }, (_, row) => `c${row}`);
+  const rows = many.map((_, row) => [row === 7 ? -1 : 1, row === 9 ? 0.5 : 2]);
+  const found = await problemsOf(file({ cells: many, genes: ["a", "b"], x: { rows, layout: "csc" } }));
+  assert.match(found.join("; "), /X: negative values in 1 of 4000 values looked at \(row 7 has -1\)/);
+  assert.match(found.join("; "), /not whole numbers.* in 1 of 4000 values looked at \(row 9 has 0.5\)/);
+});
+
 test("a bad value that planning did not look at stops the conversion and leaves nothing", async () => {
   // Planning looks at 8 blocks of 64 rows; row 100 of 2000 is between two of them.
   const many = Array.from({ length: 2_000 }, (_, row) => `c${row}`);

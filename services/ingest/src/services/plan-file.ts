@@ -1,10 +1,13 @@
-import { chooseFeatureIds, openAnnData } from "@cytomesh/anndata";
+import { chooseFeatureIds, type Matrix, openAnnData } from "@cytomesh/anndata";
 import type { ConvertOptions, FilePlan } from "../schemas/plan.ts";
 import { chooseMatrix } from "./choose-matrix.ts";
 import { planObs } from "./obs-columns.ts";
 
 /** Rows looked at to tell counts from other values: enough to catch normalised data, cheap on any file. */
 const sampledRows = 512;
+
+/** Entries looked at where a matrix lies by column. */
+const sampledEntries = 131_072;
 
 /** Examples named in a problem. */
 const maxExamples = 5;
@@ -51,57 +54,73 @@ function featureProblems(ids: readonly string[]): string[] {
   return empty === 0 ? [] : [`${empty} of ${ids.length} features have no id`];
 }
 
-interface RowMatrix {
-  readonly shape: [number, number];
-  rows(start: number, end: number): { indptr: Float64Array; data: Float32Array | Float64Array };
-}
-
-/** Rows spread over the matrix, as ranges, so that a file sorted by cell type is not judged by one type alone. */
-function sampleRanges(rows: number): [number, number][] {
-  if (rows <= sampledRows) return [[0, rows]];
+/** Places spread over a matrix, as ranges, so that a file sorted by cell type is not judged by one type alone. */
+function spread(length: number, sampled: number): [number, number][] {
+  if (length <= sampled) return [[0, length]];
   const blocks = 8;
-  const size = sampledRows / blocks;
+  const size = sampled / blocks;
   return Array.from({ length: blocks }, (_, i) => {
-    const start = Math.floor((i * (rows - size)) / (blocks - 1));
+    const start = Math.floor((i * (length - size)) / (blocks - 1));
     return [start, start + size];
   });
 }
 
-function countProblems(path: string, matrix: RowMatrix, allowNonCounts: boolean): string[] {
-  const seen = { notFinite: [] as string[], negative: [] as string[], fraction: [] as string[] };
-  let sampled = 0;
-  for (const [start, end] of sampleRanges(matrix.shape[0])) {
+interface Wrong {
+  notFinite: string[];
+  negative: string[];
+  fraction: string[];
+}
+
+/** Notes a value that is no count. @returns whether it is one */
+function isCount(value: number, row: number, wrong: Wrong): boolean {
+  if (Number.isInteger(value) && value >= 0) return true;
+  const list = !Number.isFinite(value) ? wrong.notFinite : value < 0 ? wrong.negative : wrong.fraction;
+  list.push(`row ${row} has ${value}`);
+  return false;
+}
+
+/** The first wrong value of each row. @returns how many rows were looked at */
+function lookAtRows(matrix: Matrix, wrong: Wrong): number {
+  let seen = 0;
+  for (const [start, end] of spread(matrix.shape[0], sampledRows)) {
     const { indptr, data } = matrix.rows(start, end);
     for (let row = 0; row < end - start; row++) {
-      sampled += 1;
-      for (let k = indptr[row] as number; k < (indptr[row + 1] as number); k++) {
-        const value = data[k] as number;
-        const list = !Number.isFinite(value)
-          ? seen.notFinite
-          : value < 0
-            ? seen.negative
-            : Number.isInteger(value)
-              ? undefined
-              : seen.fraction;
-        if (list !== undefined) {
-          list.push(`row ${start + row} has ${value}`);
-          break;
-        }
-      }
+      seen += 1;
+      for (let k = indptr[row] as number; k < (indptr[row + 1] as number); k++)
+        if (!isCount(data[k] as number, start + row, wrong)) break;
     }
   }
+  return seen;
+}
+
+/** Rows of a matrix by column cost a pass over all of it, its entries do not. @returns how many were looked at */
+function lookAtEntries(matrix: Matrix, wrong: Wrong): number {
+  let seen = 0;
+  for (const [from, to] of spread(matrix.nnz ?? 0, sampledEntries)) {
+    const { rows, data } = matrix.entries!(from, to);
+    seen += data.length;
+    for (let i = 0; i < data.length; i++) isCount(data[i] as number, rows[i] as number, wrong);
+  }
+  return seen;
+}
+
+function countProblems(path: string, matrix: Matrix, allowNonCounts: boolean): string[] {
+  const wrong: Wrong = { notFinite: [], negative: [], fraction: [] };
+  const byEntry = matrix.entries !== undefined && matrix.shape[0] > sampledRows;
+  const sampled = byEntry ? lookAtEntries(matrix, wrong) : lookAtRows(matrix, wrong);
+  const unit = byEntry ? "values" : "rows";
   const problems: string[] = [];
   const report = (list: string[], what: string) => {
     if (list.length > 0)
       problems.push(
-        `${path}: ${what} in ${list.length} of ${sampled} rows looked at (${list.slice(0, maxExamples).join(", ")})`,
+        `${path}: ${what} in ${list.length} of ${sampled} ${unit} looked at (${list.slice(0, maxExamples).join(", ")})`,
       );
   };
-  report(seen.notFinite, "values that are not finite");
-  report(seen.negative, "negative values");
+  report(wrong.notFinite, "values that are not finite");
+  report(wrong.negative, "negative values");
   if (!allowNonCounts)
     report(
-      seen.fraction,
+      wrong.fraction,
       "values that are not whole numbers, so these are not raw counts (allow_non_counts takes them all the same),",
     );
   return problems;
