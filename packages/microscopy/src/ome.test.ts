@@ -63,6 +63,19 @@ test("planes are found in DimensionOrder, with names and sizes in micrometres", 
   assert.equal((await image.plane({ c: 0, z: 1 })).data[0], 1);
 });
 
+test("bits that are used are said, and a type that is not that of the pages is", async () => {
+  const sizes = `DimensionOrder="XYZCT" SizeZ="1" SizeC="1" SizeT="1"`;
+  const open = (xml: string) => openImageBytes(buildTiff(shape, [page(0, xml)]), "a.ome.tif");
+  await using six = await open(omeXml(`${sizes} SignificantBits="6"`, "<TiffData/>"));
+  const [series] = six.info.series;
+  assert.deepEqual([series?.bitsPerSample, series?.significantBits, six.info.warnings], [8, 6, []]);
+  await using all = await open(omeXml(`${sizes} SignificantBits="16"`, "<TiffData/>"));
+  assert.equal(all.info.series[0]?.significantBits, undefined);
+  await using other = await open(omeXml(sizes, "<TiffData/>").replace('"uint8"', '"uint16"'));
+  assert.equal(other.info.series[0]?.pixelType, "uint8");
+  assert.match(other.info.warnings.join(), /says uint16 pixels, its pages have uint8/);
+});
+
 test("planes in other files are read from there; what is missing concerns its planes only", async (t) => {
   const dir = await folder(t);
   const file = (z: number, name: string) =>

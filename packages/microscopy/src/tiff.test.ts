@@ -221,6 +221,18 @@ test("what is not read is refused by name", async () => {
   );
 });
 
+test("segments that hold more than they should are cut off, far more is refused", async () => {
+  const pixels = someBytes(40, 7);
+  const longer = (compression: 8 | 50000, more: number) =>
+    buildTiff({ ...plain, compression, pad: more }, [{ pixels }]);
+  for (const compression of [8, 50000] as const) {
+    await using image = await openImageBytes(longer(compression, 30), "padded.tif");
+    same(await image.plane(), pixels);
+    await using bomb = await openImageBytes(longer(compression, 1_000_000), "bomb.tif");
+    await assert.rejects(bomb.plane(), { tag: "corrupt", message: /far more than 40 bytes/ });
+  }
+});
+
 test("big-endian tiles that share their bytes are the same", async () => {
   const shape = {
     width: 32,

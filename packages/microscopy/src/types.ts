@@ -74,6 +74,8 @@ export interface SeriesInfo {
   readonly pixelType: PixelType;
   /** Bits that a stored sample uses: 12 for a 12-bit camera stored in 12 bits, 16 for half floats. */
   readonly bitsPerSample: number;
+  /** Fewer bits that values keep to, where OME-XML says so (SignificantBits): 12 for a 12-bit camera stored in 16 bits. */
+  readonly significantBits?: number;
   readonly photometric: Photometric;
   /** 256 or more colours, 3 × n values of 16 bits (all red, all green, all blue), for `photometric` "palette". */
   readonly palette?: Uint16Array;

@@ -4,7 +4,7 @@ import { measure } from "./labels.ts";
 import type { LabelPixels, Segmentation, SegmentContext, Segmenter } from "./types.ts";
 
 /**
- * A label image made elsewhere, as a segmentation: labels become 1 to n in ascending order. Any type of pixel is taken whose values are
+ * A label image made elsewhere, as a segmentation: labels become 1 to n in ascending order, and `sourceLabel` says what they were. Any type of pixel is taken whose values are
  * whole numbers from 0 up.
  *
  * @param into takes the labels.
@@ -33,7 +33,10 @@ export async function segmentationFromLabels(
     labels[i] = slot;
   }
   await pause(context);
-  const instances = measure(labels, width, height, order.length);
+  const instances = measure(labels, width, height, order.length).map((one, i) => ({
+    ...one,
+    sourceLabel: order[i] as number | bigint,
+  }));
   return { width, height, labels, instances, provenance: { method: "labels" }, warnings: [] };
 }
 

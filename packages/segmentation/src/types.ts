@@ -32,6 +32,8 @@ export interface Instance extends Measured {
   readonly probability?: number;
   /** Vertices y0, x0, y1, x1, … in pixels of the image, one per ray (32 for most models); StarDist only. */
   readonly polygon?: Float32Array;
+  /** What the caller's label image calls it; labels made elsewhere only. */
+  readonly sourceLabel?: number | bigint;
 }
 
 /** How a label image came to be: what one needs to make it again. */

@@ -15,6 +15,8 @@ export interface TiffShape {
   /** Of a tile; 0 for strips of `rows`. */
   readonly tile: number;
   readonly rows: number;
+  /** Zeros that follow the pixels of a compressed segment, as some writers have it. */
+  readonly pad?: number;
   /** Packs the little-endian pixels of a segment for JPEG 2000, which is not written here. */
   readonly encode?: (
     pixels: Uint8Array,
@@ -163,7 +165,8 @@ function predict(shape: TiffShape, bytes: Uint8Array, rowValues: number, samples
   return out;
 }
 
-function pack({ compression }: TiffShape, bytes: Uint8Array): Uint8Array {
+function pack({ compression, pad = 0 }: TiffShape, pixels: Uint8Array): Uint8Array {
+  const bytes = Buffer.concat([pixels, Buffer.alloc(pad)]);
   if (compression === 8 || compression === 32946) return deflateSync(bytes);
   if (compression === 50000) return zstdCompressSync(bytes);
   if (compression === 32773) return packBits(bytes);

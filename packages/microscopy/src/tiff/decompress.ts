@@ -84,7 +84,7 @@ function inflate(raw: Uint8Array<ArrayBuffer>, capacity: number, where: string):
   }
 }
 
-/** Data that hold more than they should: some writers fill up the last strip. Up to a full segment more, then refused. */
+/** Data that hold more than they should: some writers fill up the last strip, or rows. Up to a full segment more, then refused. */
 function inflateLonger(
   raw: Uint8Array<ArrayBuffer>,
   capacity: number,
@@ -92,7 +92,7 @@ function inflateLonger(
 ): Uint8Array<ArrayBuffer> {
   try {
     return inflateSync(raw, {
-      maxOutputLength: capacity * 2 + 65_536,
+      maxOutputLength: longest(capacity),
       finishFlush: constants.Z_SYNC_FLUSH,
     }).subarray(0, capacity) as Uint8Array<ArrayBuffer>;
   } catch (error) {
@@ -102,16 +102,24 @@ function inflateLonger(
   }
 }
 
+/** As `inflate` takes them: more than there should be is cut off. */
 function unzstd(raw: Uint8Array<ArrayBuffer>, capacity: number, where: string): Uint8Array<ArrayBuffer> {
   try {
     // A byte more than there can be: a chunk that is full makes the wrapper find memory for another.
     return zstdDecompressSync(raw, {
       chunkSize: Math.max(64, capacity + 1),
-      maxOutputLength: capacity,
-    }) as Uint8Array<ArrayBuffer>;
+      maxOutputLength: longest(capacity),
+    }).subarray(0, capacity) as Uint8Array<ArrayBuffer>;
   } catch (error) {
-    throw new MicroscopyError("corrupt", `${where}: damaged zstd data (${(error as Error).message})`, {
-      cause: error,
-    });
+    const problem =
+      (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE"
+        ? `zstd data of far more than ${capacity} bytes`
+        : `damaged zstd data (${(error as Error).message})`;
+    throw new MicroscopyError("corrupt", `${where}: ${problem}`, { cause: error });
   }
+}
+
+/** What a segment of `capacity` bytes may be packed as. */
+function longest(capacity: number): number {
+  return capacity * 2 + 65_536;
 }

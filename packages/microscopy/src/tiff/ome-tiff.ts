@@ -1,5 +1,6 @@
 import type { SourceOpener } from "../bytes/source.ts";
 import { MicroscopyError } from "../errors.ts";
+import type { PixelType } from "../pixels.ts";
 import type { ByteSource, ReadLimits, SeriesInfo } from "../types.ts";
 import { subIfd } from "./generic-series.ts";
 import { type Ifd, readIfd, tagText } from "./ifd.ts";
@@ -206,6 +207,8 @@ async function oneSeries(
   const info: Omit<SeriesInfo, "index"> = {
     ...(image.name !== undefined && { name: image.name }),
     ...infoOfIntensities(layout),
+    ...(image.significantBits !== undefined &&
+      image.significantBits < layout.bits && { significantBits: image.significantBits }),
     sizes: { t: sizes.t, c: sizes.c, z: sizes.z, y: layout.height, x: layout.width, samples: layout.samples },
     axes: `${slowestFirst.join("").toUpperCase()}YX${layout.samples > 1 ? "S" : ""}`,
     channels: image.channels,
@@ -287,12 +290,27 @@ async function firstPage(
   throw failure ?? new MicroscopyError("invalid-metadata", `${context.uri}: OME-XML that leads to no page`);
 }
 
-/** The sizes of the pages count, where the metadata say something else. */
+/** What OME calls the types of pixels that are read; of the others the pages say enough. */
+const pixelTypes: Readonly<Record<string, PixelType>> = {
+  int8: "int8",
+  int16: "int16",
+  int32: "int32",
+  uint8: "uint8",
+  uint16: "uint16",
+  uint32: "uint32",
+  float: "float32",
+  double: "float64",
+};
+
+/** The sizes and types of the pages count, where the metadata say something else. */
 function fitted(image: OmeImage, layout: PageLayout, uri: string, warnings: string[]): OmeImage {
   if (image.sizes.x !== layout.width || image.sizes.y !== layout.height)
     warnings.push(
       `${uri}: OME-XML says ${image.sizes.x} × ${image.sizes.y} pixels, its pages have ${layout.width} × ${layout.height}`,
     );
+  const type = pixelTypes[image.type.toLowerCase()] ?? layout.pixelType;
+  if (type !== layout.pixelType)
+    warnings.push(`${uri}: OME-XML says ${image.type} pixels, its pages have ${layout.pixelType}`);
   if (image.samples === layout.samples) return image;
   const total = image.sizes.c * image.samples;
   warnings.push(`${uri}: OME-XML says ${image.samples} samples per pixel, its pages have ${layout.samples}`);

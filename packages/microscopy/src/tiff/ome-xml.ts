@@ -19,6 +19,7 @@ export interface OmeImage {
   readonly channels: readonly ChannelInfo[];
   readonly pixelSizeUm?: PixelSizeUm;
   readonly type: string;
+  readonly significantBits?: number;
   readonly planes: readonly TiffData[];
 }
 
@@ -78,6 +79,7 @@ function imageOf(image: Element, limits: ReadLimits, where: string, warnings: st
     );
   const channels = Array.from({ length: count }, (_, c) => (elements[c] ? channelOf(elements[c]) : {}));
   const pixelSizeUm = physicalSize(pixels, where, warnings);
+  const significantBits = Number(pixels.attributes.SignificantBits);
   const name = image.attributes.Name;
   return [
     {
@@ -88,6 +90,7 @@ function imageOf(image: Element, limits: ReadLimits, where: string, warnings: st
       channels,
       ...(pixelSizeUm !== undefined && { pixelSizeUm }),
       type: pixels.attributes.Type ?? pixels.attributes.PixelType ?? "",
+      ...(Number.isInteger(significantBits) && significantBits > 0 && { significantBits }),
       planes: pixels.children
         .filter((element) => element.name === "TiffData")
         .map((data) => tiffData(data, where)),

@@ -79,7 +79,7 @@ export type ShardRecord = z.infer<typeof shardRecordSchema>;
 export function convertRequest(spec: ConvertFieldsSpec, options: ConvertOptions): object {
   const { listing } = spec;
   return {
-    format: "cytomesh-crops/3",
+    format: "cytomesh-crops/4",
     uris: spec.uris.length,
     urisSha256: sha256Hex(spec.uris.map((uri) => `${uri}\n`).join("")),
     listing:
@@ -93,7 +93,7 @@ export function convertRequest(spec: ConvertFieldsSpec, options: ConvertOptions)
 
 /** The last thing in an output folder: it is complete once this is there. */
 export const manifestSchema = z.object({
-  format: z.literal("cytomesh-crops/3"),
+  format: z.literal("cytomesh-crops/4"),
   fields: count,
   emptyFields: count,
   crops: count,

@@ -2,13 +2,15 @@
 export interface TestPage {
   readonly width: number;
   readonly height: number;
-  readonly pixels: Uint8Array | Uint16Array;
+  readonly pixels: Uint8Array | Uint16Array | Uint32Array | Int32Array;
   readonly samples?: number;
   /** Say another compression than none, without compressing. */
   readonly compression?: number;
   readonly planar?: number;
   readonly extraSamples?: number;
   readonly photometric?: number;
+  /** 256 colours for `photometric` 3: all red, all green, all blue. */
+  readonly palette?: Uint16Array;
 }
 
 /** An uncompressed little-endian TIFF of one strip per page; `description` goes to the first page. */
@@ -50,6 +52,9 @@ export function tiffOf(pages: readonly TestPage[], description = ""): Buffer {
     const extra = samples - (rgb ? 3 : 1);
     if (extra > 2) throw new RangeError("the generator writes at most two extra samples");
     if (extra > 0) entries.push([338, 3, extra, page.extraSamples ?? 0]);
+    if (page.palette !== undefined)
+      entries.push([320, 3, page.palette.length, append(Buffer.from(page.palette.buffer))]);
+    if (page.pixels instanceof Int32Array) entries.push([339, 3, 1, 2]);
     const ifd = Buffer.alloc(2 + 12 * entries.length + 4);
     ifd.writeUInt16LE(entries.length, 0);
     for (const [i, [tag, type, count, value]] of entries.entries()) {

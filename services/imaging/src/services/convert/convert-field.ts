@@ -12,6 +12,7 @@ import type { Raster } from "./crop.ts";
 import { fieldOutput, type SheetEntry } from "./field-output.ts";
 import { labelsUriOf } from "./names.ts";
 import { type FieldImage, openFieldImage } from "./open-field.ts";
+import { openLabels } from "./open-labels.ts";
 import { type FileTally, storeSink, tarSink } from "./sink.ts";
 import { giveBack } from "./spare-memory.ts";
 
@@ -164,9 +165,7 @@ async function readLabels(
   context: TaskContext,
 ) {
   const pattern = options.segmentation?.method === "labels" ? options.segmentation.pattern : "";
-  const labelsUri = labelsUriOf(pattern, uri);
-  await using labels = await openFieldImage(store, labelsUri, limits, context.signal);
-  return { ...(await labels.channel(0, "max")), uri: labelsUri, sha256: labels.sha256 };
+  return openLabels(store, labelsUriOf(pattern, uri), limits, context.signal);
 }
 
 function namesFor(image: FieldImage, options: ConvertOptions): string[] {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { defineHandler, type JobContext, JobFailure } from "@cytomesh/jobs";
-import { sha256Hex } from "@cytomesh/object-store";
+import { sha256Hex, sha256Of } from "@cytomesh/object-store";
 import { ImagingError } from "../../errors.ts";
 import {
   type CropsManifest,
@@ -20,7 +20,7 @@ import { type JobFolder, jobFolder, type WrittenTable } from "../jobs/job-folder
 import { dealShards, inLanes, runShards, type Shard } from "../jobs/shards.ts";
 import { convertShard, type ModelFile } from "./convert-shard.ts";
 import { partFiles } from "./field-output.ts";
-import { checkFieldNames } from "./names.ts";
+import { checkFieldNames, labelsUriOf } from "./names.ts";
 import { hashOfSource } from "./open-field.ts";
 import { allencellHeader, cropsHeader, opencellHeader, pathListHeader } from "./tables.ts";
 
@@ -77,7 +77,12 @@ async function everyShard(
   return runShards(context, {
     shards,
     lanes: shardLanes,
-    load: (shard) => folder.read(shardRecordSchema, "records", `${shard.name}.json`),
+    async load(shard) {
+      const found = await folder.read(shardRecordSchema, "records", `${shard.name}.json`);
+      for (const { provenance } of found?.fields ?? [])
+        checkModel(folder, provenance.modelSha256, model?.sha256);
+      return found;
+    },
     isFinal: (record) => record.failures.length === 0,
     problem: ({ fields, failures }) =>
       failures[0] && {
@@ -128,6 +133,15 @@ async function fetchModel(
   return { path, sha256 };
 }
 
+/** One folder holds what one model found. @throws ImagingError `output-conflict`. */
+function checkModel(folder: JobFolder, before: unknown, now: string | undefined): void {
+  if (before === now) return;
+  throw new ImagingError(
+    "output-conflict",
+    `${folder.uri} holds crops of another model (SHA-256 ${before}, now ${now}); choose another output_uri`,
+  );
+}
+
 /** Join the parts of the shards, in the order of the fields, and make the outcome visible. */
 async function finish(
   deps: ImagingDeps,
@@ -158,7 +172,7 @@ async function finish(
   );
   const fields = records.flatMap((record) => record.fields);
   const manifest: CropsManifest = {
-    format: "cytomesh-crops/3",
+    format: "cytomesh-crops/4",
     fields: fields.length,
     emptyFields: fields.filter((field) => field.crops === 0).length,
     crops: fields.reduce((sum, field) => sum + field.crops, 0),
@@ -227,7 +241,7 @@ function joinParts(
 }
 
 /**
- * The result of a folder that is complete, if its fields are still what they were.
+ * The result of a folder that is complete, if its fields, their labels and the model are still what they were.
  *
  * @throws ImagingError `output-conflict`.
  */
@@ -240,18 +254,25 @@ async function completeAlready(
   options: ConvertOptions,
 ) {
   const { signal } = context;
+  const { segmentation } = options;
+  if (segmentation?.method === "stardist")
+    checkModel(folder, manifest.modelSha256, await sha256Of(deps.store, segmentation.modelUri, { signal }));
+  const same = async (uri: string, before: string) => {
+    const now = await hashOfSource(deps.store, uri, signal);
+    if (now !== before)
+      throw new ImagingError(
+        "output-conflict",
+        `${folder.uri} is complete with another content of ${uri} (SHA-256 ${before}, now ${now}); choose another output_uri`,
+      );
+  };
   for (const shard of shards) {
     signal.throwIfAborted();
     const record = await folder.read(shardRecordSchema, "records", `${shard.name}.json`);
     const fields = record?.fields ?? [];
     await inLanes(fields.length, hashLanes, async (i) => {
-      const { uri, sha256 } = fields[i] as FieldRecord;
-      const now = await hashOfSource(deps.store, uri, signal);
-      if (now !== sha256)
-        throw new ImagingError(
-          "output-conflict",
-          `${folder.uri} is complete with another content of ${uri} (SHA-256 ${sha256}, now ${now}); choose another output_uri`,
-        );
+      const { uri, sha256, labelsSha256 } = fields[i] as FieldRecord;
+      await same(uri, sha256);
+      if (segmentation?.method === "labels") await same(labelsUriOf(segmentation.pattern, uri), labelsSha256);
     });
     await context.record({ key: shard.key, outcome: "succeeded" });
   }

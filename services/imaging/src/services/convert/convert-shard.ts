@@ -187,26 +187,32 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
+/** One file for the cells of one shape and of channels of the same names: mostly one, `<shard>.h5sc`, else also `<shard>-2.h5sc` and so on. */
 async function putH5sc(
   shard: Shard,
   dir: string,
   made: readonly (FieldRecord & { readonly dir: string })[],
   o: ShardConversion,
 ): Promise<void> {
-  const withCells = made.filter((field) => field.crops > 0);
-  const [first] = withCells;
   // A file of no cells has no shape.
-  if (first === undefined) return;
-  const path = join(dir, "cells.h5sc");
-  const fields = withCells.map((field) => ({
-    ...field,
-    cells: join(field.dir, partFiles.cells),
-    rows: join(field.dir, partFiles.crops),
-  }));
-  const input = { path, fields, channelNames: first.channelNames };
-  await o.deps.pool.run("h5sc", input, { signal: o.signal });
-  await o.deps.store.putFile(o.folder.at("crops", `${shard.name}.h5sc`), path, {
-    contentType: "application/x-hdf5",
-    signal: o.signal,
-  });
+  const alike = Map.groupBy(
+    made.filter((field) => field.crops > 0),
+    ({ cropSizePx, channelNames }) => JSON.stringify([cropSizePx, channelNames]),
+  );
+  for (const [i, group] of [...alike.values()].entries()) {
+    const path = join(dir, `${i}.h5sc`);
+    const fields = group.map((field) => ({
+      ...field,
+      cells: join(field.dir, partFiles.cells),
+      rows: join(field.dir, partFiles.crops),
+    }));
+    const input = { path, fields, channelNames: group[0]?.channelNames ?? [] };
+    await o.deps.pool.run("h5sc", input, { signal: o.signal });
+    const name = `${shard.name}${i === 0 ? "" : `-${i + 1}`}.h5sc`;
+    await o.deps.store.putFile(o.folder.at("crops", name), path, {
+      contentType: "application/x-hdf5",
+      signal: o.signal,
+    });
+    await rm(path);
+  }
 }

@@ -28,9 +28,9 @@ export interface FieldImage extends AsyncDisposable {
   readonly channels: number;
   /** As the file names them; empty where it does not. */
   readonly channelNames: readonly string[];
-  /** Width of a pixel in µm, 0 where the file does not say. */
+  /** Side of a pixel in µm, 0 where the file does not say, or where pixels are not square. */
   readonly umPerPx: number;
-  /** Largest value of the pixel type as stored. */
+  /** Largest value of the pixels as stored: of their type, or of the bits of it that are used. */
   readonly maxValue: number;
   readonly warnings: readonly string[];
   /** A channel, its planes projected, in memory that is lent: see `giveBack`. */
@@ -50,22 +50,35 @@ export async function openFieldImage(
   limits: ReadLimits,
   signal: AbortSignal,
 ): Promise<FieldImage> {
-  const { image, sha256 } = await openAndHash(store, uri, limits, signal);
+  const { image, series, sha256 } = await openWithHash(store, uri, limits, signal);
   try {
-    const series = image.info.series[0];
-    if (series === undefined)
-      throw new ImagingError("wrong-axes", `${uri}: expected an image, found none in the file`);
-    // Fewer planes than there were would be projected, or taken for all channels.
-    if (image.info.cutOff !== undefined)
-      throw new MicroscopyError(
-        "truncated",
-        `${uri}: expected the whole file, found that ${image.info.cutOff}`,
-      );
     return fieldOf(image, series, uri, sha256, limits, signal);
   } catch (error) {
     await image[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * An image, its first series, and the SHA-256 of its file.
+ *
+ * @throws ImagingError `wrong-axes`, `file-changed`; MicroscopyError, also `truncated`; errors of the store.
+ */
+export async function openWithHash(
+  store: ObjectStore,
+  uri: string,
+  limits: ReadLimits,
+  signal: AbortSignal,
+): Promise<{ image: MicroscopyImage; series: SeriesInfo; sha256: string }> {
+  const { image, sha256 } = await openAndHash(store, uri, limits, signal);
+  const series = image.info.series[0];
+  // Fewer planes than there were would be projected, or taken for all channels.
+  const cut = image.info.cutOff;
+  if (series !== undefined && cut === undefined) return { image, series, sha256 };
+  await image[Symbol.asyncDispose]();
+  if (cut === undefined)
+    throw new ImagingError("wrong-axes", `${uri}: expected an image, found none in the file`);
+  throw new MicroscopyError("truncated", `${uri}: expected the whole file, found that ${cut}`);
 }
 
 async function openAndHash(store: ObjectStore, uri: string, limits: ReadLimits, signal: AbortSignal) {
@@ -179,6 +192,7 @@ function fieldOf(
     if (samples > 1) last = { key, plane };
     return plane;
   };
+  const { umPerPx, notSquare } = sideOf(series, uri);
   return {
     uri,
     sha256,
@@ -186,9 +200,9 @@ function fieldOf(
     height: y,
     channels,
     channelNames: samples > 1 ? [] : namesOf(series),
-    umPerPx: series.pixelSizeUm?.x ?? 0,
-    maxValue: series.pixelType === "uint8" || samples !== series.sizes.samples ? 255 : 65_535,
-    warnings: image.info.warnings,
+    umPerPx,
+    maxValue: samples === series.sizes.samples ? maxValueOf(series) : 255,
+    warnings: [...image.info.warnings, ...notSquare],
     async channel(index, projection) {
       if (index >= channels)
         throw new ImagingError(
@@ -216,9 +230,32 @@ function fieldOf(
   };
 }
 
+/** As the file has them; those that it leaves out by their numbers. */
 function namesOf(series: SeriesInfo): string[] {
-  const names = series.channels.map(({ name }) => name ?? "");
-  return names.every((name) => name !== "") ? names : [];
+  return series.channels.map(({ name }, c) => name || `c${c}`);
+}
+
+/** Sizes of a pixel that differ by less were rounded. */
+const squareWithin = 0.001;
+
+/** Areas and crops have one pixel size: where a file gives two, none is taken, and that is said. */
+function sideOf({ pixelSizeUm }: SeriesInfo, uri: string): { umPerPx: number; notSquare: string[] } {
+  if (pixelSizeUm === undefined) return { umPerPx: 0, notSquare: [] };
+  const { x, y } = pixelSizeUm;
+  if (Math.abs(x - y) <= squareWithin * x) return { umPerPx: x, notSquare: [] };
+  return {
+    umPerPx: 0,
+    notSquare: [
+      `${uri}: pixels are ${x} × ${y} µm; sizes in µm need square ones, so the pixel size counts as not known`,
+    ],
+  };
+}
+
+/** 65,535 where values may be larger: those are refused when they are read. */
+function maxValueOf({ pixelType, bitsPerSample, significantBits }: SeriesInfo): number {
+  if (pixelType.startsWith("float")) return 65_535;
+  const bits = (significantBits ?? bitsPerSample) - (pixelType.startsWith("int") ? 1 : 0);
+  return 2 ** Math.min(16, bits) - 1;
 }
 
 function maxInto(into: Uint16Array, other: Uint16Array): void {

@@ -1,6 +1,7 @@
 import {
   filterInstances,
   type Segmentation,
+  SegmentationError,
   type Segmenter,
   segmentationFromLabels,
   segmentClassical,
@@ -9,6 +10,7 @@ import type { TaskContext } from "@cytomesh/service-kit/task";
 import { ImagingError } from "../../errors.ts";
 import type { ConvertOptions } from "../../schemas/options.ts";
 import type { Raster } from "./crop.ts";
+import type { LabelImage } from "./open-labels.ts";
 import { giveBack, takeLabels } from "./spare-memory.ts";
 
 /** The nuclei of a field: all that were found, and those that get crops. */
@@ -22,7 +24,7 @@ export interface SegmentedField {
 /** Label images and models of a segmentation, opened for one field. */
 export interface SegmentationTools {
   /** Label image of the field. */
-  labels?(): Promise<Raster & { readonly uri: string }>;
+  labels?(): Promise<LabelImage>;
   /** A model that was loaded before. */
   readonly segmenter?: Segmenter;
 }
@@ -30,7 +32,7 @@ export interface SegmentationTools {
 /**
  * Find the nuclei of a field and leave out small ones and, by the rule, those at the edge.
  *
- * @throws ImagingError `constant-image`, `too-small`, `labels-differ`; SegmentationError.
+ * @throws ImagingError `constant-image`, `too-small`, `labels-differ`, `unsupported-pixels`; SegmentationError.
  */
 export async function segmentField(
   nucleus: Raster,
@@ -73,9 +75,14 @@ async function find(
       "labels-differ",
       `${labels.uri}: expected labels of ${height} × ${width} as ${uri} has, found ${labels.height} × ${labels.width}`,
     );
-  const found = await segmentationFromLabels(labels.data, width, height, context, takeLabels(width * height));
-  giveBack(labels.data);
-  return found;
+  try {
+    return await segmentationFromLabels(labels.data, width, height, context, takeLabels(width * height));
+  } catch (error) {
+    if (!(error instanceof SegmentationError) || error.tag !== "invalid_image") throw error;
+    throw new ImagingError("unsupported-pixels", `${labels.uri}: ${error.message}`, { cause: error });
+  } finally {
+    giveBack(labels.data);
+  }
 }
 
 /** The published pipeline predicts by blocks, and has no answer for a field that is smaller than one. */

@@ -29,6 +29,7 @@ export const cropColumns = [
   "model_sha256",
   "probability",
   "polygon",
+  "source_label",
 ] as const;
 
 /** First line of `crops.csv`. */
@@ -83,6 +84,7 @@ export function cropRow(o: CropRow): string {
     probability: one?.probability === undefined ? "" : rounded(one.probability, 6),
     polygon:
       one?.polygon === undefined ? "" : Array.from(one.polygon, (value) => rounded(value, 2)).join(" "),
+    source_label: one?.sourceLabel === undefined ? "" : String(one.sourceLabel),
   };
   return csvLine(cropColumns.map((name) => values[name]));
 }
