@@ -225,7 +225,9 @@ test("an interrupted attempt goes on from the shards that were recorded", async 
   assert.ok(done.length >= 1);
   assert.equal((await files()).has("manifest.json"), false);
   const again: string[] = [];
+  const told: number[] = [];
   await convert(store, {}, items, {
+    onProgress: ({ done }: { done?: number }) => done !== undefined && told.push(done),
     onRecord: (key: string, outcome: string) => outcome === "running" && again.push(key),
   });
   assert.deepEqual(
@@ -233,6 +235,7 @@ test("an interrupted attempt goes on from the shards that were recorded", async 
     [],
     "recorded shards are not converted again",
   );
+  assert.equal(told.at(-1), uris.length, "what was done before counts as done");
   assert.equal(digestOf(await files()), whole);
 });
 

@@ -17,7 +17,12 @@ export function attempt<K extends JobKind = "convertFields">(
   handler: AnyJobHandler,
   value: ValueOf<K>,
   items: JobItems = new Map(),
-  o: { signal?: AbortSignal; onRecord?: (key: string, outcome: string) => void; number?: number } = {},
+  o: {
+    signal?: AbortSignal;
+    onRecord?: (key: string, outcome: string) => void;
+    onProgress?: (now: Parameters<JobContext<JobKind>["progress"]>[0]) => void;
+    number?: number;
+  } = {},
 ): Promise<object> {
   const spec = create(JobSpecSchema, { spec: { case: handler.kind, value } as SpecInit });
   const context: JobContext<JobKind> = {
@@ -27,7 +32,7 @@ export function attempt<K extends JobKind = "convertFields">(
     signal: o.signal ?? new AbortController().signal,
     log: createLogger("test", "silent"),
     items: new Map(items),
-    progress: () => undefined,
+    progress: (now) => o.onProgress?.(now),
     expectItems: () => undefined,
     async record({ key, outcome, checkpoint, error }) {
       items.set(

@@ -72,7 +72,7 @@ async function everyShard(
   const shardLanes = Math.min(lanes, shards.length);
   let done = 0;
   let crops = 0;
-  const tell = () => context.progress({ done, message: `${crops} crop(s) of ${done} of ${total} field(s)` });
+  const tell = () => context.progress({ done, message: `${crops} crop(s)` });
   context.progress({ unit: "fields", total, message: `${total} field(s) in ${shards.length} shard(s)` });
   return runShards(context, {
     shards,
@@ -89,7 +89,12 @@ async function everyShard(
         reason: failures[0].reason,
         message: failureSummary(failures, fields.length + failures.length, "field"),
       },
-    onDone: () => undefined,
+    onDone({ fields, failures }, before) {
+      if (!before) return;
+      done += fields.length + failures.length;
+      for (const field of fields) crops += field.crops;
+      tell();
+    },
     async run(shard, signal) {
       const record = await convertShard(shard, {
         deps,

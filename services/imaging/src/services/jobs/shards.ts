@@ -48,8 +48,8 @@ export interface ShardWork<R> {
   run(shard: Shard, signal: AbortSignal): Promise<R>;
   /** Why an item counts as failed; undefined when it does not. */
   problem(record: R): { reason: string; message: string } | undefined;
-  /** Told after each shard, in whatever order they end. */
-  onDone(record: R): void;
+  /** Told of each shard that ends, in whatever order; `before`: an earlier attempt or job did it. */
+  onDone(record: R, before: boolean): void;
 }
 
 /**
@@ -68,9 +68,9 @@ export async function runShards<K extends JobKind, R>(
     while (next < work.shards.length) {
       signal.throwIfAborted();
       const shard = work.shards[next++] as Shard;
-      const record = await oneShard(context, work, shard, signal);
+      const { record, before } = await oneShard(context, work, shard, signal);
       records[shard.number] = record;
-      work.onDone(record);
+      work.onDone(record, before);
     }
   };
   const lanes = Array.from({ length: Math.min(work.lanes, work.shards.length) }, async () => {
@@ -93,18 +93,18 @@ async function oneShard<K extends JobKind, R>(
   work: ShardWork<R>,
   shard: Shard,
   signal: AbortSignal,
-): Promise<R> {
+): Promise<{ record: R; before: boolean }> {
   const state = context.items.get(shard.key)?.state;
   const ended = state === ItemState.SUCCEEDED || state === ItemState.FAILED;
   const found = await work.load(shard, signal);
   if (found !== undefined && (ended || work.isFinal(found))) {
     if (!ended) await record(context, work, shard, found);
-    return found;
+    return { record: found, before: true };
   }
   await context.record({ key: shard.key, outcome: "running" });
   const made = await work.run(shard, signal);
   await record(context, work, shard, made);
-  return made;
+  return { record: made, before: false };
 }
 
 async function record<K extends JobKind, R>(

@@ -56,7 +56,7 @@ export function stageHandler(deps: ImagingDeps) {
       onDone(record) {
         done += record.files.length + record.failures.length;
         for (const file of record.files) bytes += file.bytes;
-        context.progress({ done, message: `${bytes} bytes in ${done} of ${uris.length} file(s)` });
+        context.progress({ done, message: `${bytes} bytes` });
       },
       run: (shard, shardSignal) =>
         stageShard(deps.store, folder, shard, {
