@@ -53,6 +53,7 @@ export type {
 } from "./types.ts";
 export { parseGeneList } from "./validation/gene-list.ts";
 export { validationProfiles, withGeneLists } from "./validation/profiles.ts";
+export { sentenceOf } from "./validation/sentence.ts";
 export type * from "./validation/types.ts";
 export { profileOf, validateAnnData } from "./validation/validate.ts";
 export { writeAnnData, writeH5ad } from "./write.ts";

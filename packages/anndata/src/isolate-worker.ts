@@ -9,7 +9,7 @@ import { validateAnnData } from "./validation/validate.ts";
 async function main(task: WorkerTask): Promise<WorkerAnswer> {
   let file: AnnData | undefined;
   try {
-    file = await openAnnData(task.path, { maxBytes: task.maxBytes, reuseRows: true });
+    file = await openAnnData(task.path, { maxBytes: task.maxBytes, reuseRows: true, group: task.group });
     const problems =
       task.task === "validate" ? validateAnnData(file, task.profile, { entries: task.entries }) : [];
     return { ok: true, report: { ...describe(file), problems } };

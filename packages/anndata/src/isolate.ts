@@ -30,6 +30,8 @@ export interface IsolateOptions {
   entries?: number;
   /** Largest single array, default 512 MiB. */
   maxBytes?: number;
+  /** Look only at what stands in this group, for example one modality of a MuData file: "/mod/rna". */
+  group?: string;
 }
 
 export interface WorkerTask {
@@ -38,6 +40,7 @@ export interface WorkerTask {
   profile: ValidationProfile | string;
   entries: number;
   maxBytes: number;
+  group: string | undefined;
 }
 
 export type WorkerAnswer =
@@ -68,6 +71,7 @@ export async function runIsolated(
     profile: options.profile ?? "minimal",
     entries: options.entries ?? Number.POSITIVE_INFINITY,
     maxBytes: options.maxBytes ?? defaultMaxBytes,
+    group: options.group,
   };
   const worker = new Worker(new URL("./isolate-worker.ts", import.meta.url), {
     workerData,

@@ -2,6 +2,7 @@ import {
   AnnDataError,
   profileOf,
   runIsolated,
+  sentenceOf,
   type ValidationProblem,
   type ValidationProfile,
   withGeneLists,
@@ -80,7 +81,7 @@ export async function vetFile(
   // Which matrix an ingest needs is for its options to say.
   const findings = report.problems.filter(({ code }) => code !== "missing_x" || profile.counts !== undefined);
   const sentences = (severity: ValidationProblem["severity"]) =>
-    findings.filter((finding) => finding.severity === severity).map(({ message }) => message);
+    findings.filter((finding) => finding.severity === severity).map(sentenceOf);
   return {
     plan,
     findings,
