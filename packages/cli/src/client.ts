@@ -1,5 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
-import type { Client } from "@connectrpc/connect";
+import { type Client, ConnectError } from "@connectrpc/connect";
 import { MeshService } from "@cytomesh/contracts/api/v1/mesh_service";
 import { CatalogService } from "@cytomesh/contracts/catalog/v1/catalog_service";
 import { ExtractService } from "@cytomesh/contracts/extract/v1/extract_service";
@@ -8,6 +8,7 @@ import { InferenceService } from "@cytomesh/contracts/inference/v1/inference_ser
 import { IngestService } from "@cytomesh/contracts/ingest/v1/ingest_service";
 import { JobService } from "@cytomesh/contracts/jobs/v1/job_service";
 import { openChannel } from "@cytomesh/rpc";
+import { CliError } from "./errors.ts";
 
 /** Clients of a mesh, all over one connection to its edge. */
 export interface MeshClient {
@@ -50,7 +51,11 @@ export function connectMesh(
   };
 }
 
-/** Run `use` with a connection that is closed afterwards. */
+/**
+ * Run `use` with a connection that is closed afterwards.
+ *
+ * @throws CliError `failed` when nobody answers at the address
+ */
 export async function withMesh<T>(
   api: string | undefined,
   use: (mesh: MeshClient) => Promise<T>,
@@ -58,7 +63,20 @@ export async function withMesh<T>(
   const mesh = connectMesh(api);
   try {
     return await use(mesh);
+  } catch (error) {
+    if (
+      error instanceof ConnectError &&
+      /No connection established|Name resolution failed/.test(error.rawMessage)
+    )
+      throw new CliError("failed", nobodyAt(mesh.target, error.rawMessage), { cause: error });
+    throw error;
   } finally {
     mesh.close();
   }
+}
+
+/** grpc-js tells all of its layers; the last of them knows why. */
+function nobodyAt(target: string, told: string): string {
+  const why = /(?:connect |getaddrinfo )?\bE[A-Z]{4,}\b[^.;)]*(?:\.\d+)*(?::\d+)?/.exec(told)?.[0];
+  return `no mesh answers at ${target}${why === undefined ? "" : ` (${why.trim()})`}: cytomesh up starts one on this machine, --api HOST:PORT or CYTOMESH_API names another`;
 }

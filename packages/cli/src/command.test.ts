@@ -9,7 +9,6 @@ const usage = (pattern: RegExp) => (error: unknown) =>
 const seen: unknown[] = [];
 const sample = defineCommand({
   name: "sample",
-  summary: "A sample.",
   usage: "sample [NAME]",
   positionals: 1,
   options: {
@@ -46,7 +45,7 @@ test("a wrong call is a usage error, and one word too many is not passed over", 
 
 test("help shows every option in aligned columns with what it takes and its default", () => {
   assert.equal(
-    helpOf(sample),
+    helpOf(sample, "A sample."),
     [
       "cytomesh sample [NAME]",
       "",
@@ -59,7 +58,7 @@ test("help shows every option in aligned columns with what it takes and its defa
       "",
     ].join("\n"),
   );
-  assert.match(helpOf({ ...sample, spec: jobOptions }), /--key KEY .*--new .*--detach .*--config URI /s);
+  assert.match(helpOf({ ...sample, spec: jobOptions }, ""), /--key KEY .*--new .*--detach .*--config URI /s);
 });
 
 test("whole numbers are taken in their range and in decimal alone", () => {

@@ -30,7 +30,6 @@ export interface CommandInput<S extends Record<string, OptionSpec>> {
 /** A verb of `cytomesh`. */
 export interface Command {
   readonly name: string;
-  readonly summary: string;
   readonly usage: string;
   readonly spec: Record<string, OptionSpec>;
   run(args: string[], signal: AbortSignal): Promise<void>;
@@ -56,6 +55,12 @@ export const jobOptions = {
   },
   new: { type: "boolean", help: "always make a new job" },
   detach: { type: "boolean", help: "print the job id and do not wait" },
+  after: {
+    type: "string",
+    multiple: true,
+    value: "ID",
+    help: "job that must succeed before this one begins",
+  },
   config: {
     type: "string",
     value: "URI",
@@ -66,7 +71,6 @@ export const jobOptions = {
 /** Define a command; options are parsed and checked before it runs. */
 export function defineCommand<const S extends Record<string, OptionSpec>>(definition: {
   name: string;
-  summary: string;
   usage: string;
   options: S;
   /** How many words besides the options it takes; more are a mistake, and not to be passed over. */
@@ -75,7 +79,6 @@ export function defineCommand<const S extends Record<string, OptionSpec>>(defini
 }): Command {
   return {
     name: definition.name,
-    summary: definition.summary,
     usage: definition.usage,
     spec: definition.options,
     async run(args, signal) {
@@ -111,8 +114,8 @@ function parse<S extends Record<string, OptionSpec>>(name: string, spec: S, args
   }
 }
 
-/** Help text of one command. */
-export function helpOf(command: Command): string {
+/** Help text of one command; the summary is the overview's. */
+export function helpOf(command: Command, summary: string): string {
   const rows = Object.entries(command.spec).map(
     ([key, { type, value, help, multiple, default: standard }]) => {
       const left = `--${key}${type === "string" ? ` ${value ?? "VALUE"}` : ""}`;
@@ -127,7 +130,7 @@ export function helpOf(command: Command): string {
   return [
     `cytomesh ${command.usage}`,
     "",
-    command.summary,
+    summary,
     ...(rows.length > 0 ? ["", ...rows.map(([left, right]) => `  ${left.padEnd(width)}${right}`)] : []),
     "",
   ].join("\n");

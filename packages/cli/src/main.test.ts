@@ -36,18 +36,45 @@ test("exit codes and streams: help to stdout with 0, mistakes to stderr with 2, 
     "embed",
     "index",
     "annotate",
-    "job",
+    "imaging import-model",
+    "job list",
   ])
     assert.match(overview.stdout, new RegExp(`^ {2}${verb} `, "m"));
   assert.deepEqual([help.code, help.stderr], [0, ""]);
   assert.match(help.stdout, /^cytomesh prepare NAME --dataset NAME\n/);
   assert.deepEqual([unknown.code, unknown.stdout], [2, ""]);
-  assert.match(unknown.stderr, /^cytomesh: there is no command "nope"/);
+  assert.match(unknown.stderr, /^cytomesh: there is no verb "nope"/);
   assert.deepEqual(
     [wrong.code, wrong.stderr],
     [2, "cytomesh prepare: --filters expects a JSON object, found [1]\n"],
   );
   assert.equal(nobody.code, 1);
-  assert.match(nobody.stderr, /^cytomesh list: /);
-  assert.doesNotMatch(nobody.stderr, /\n {4}at /);
+  assert.match(
+    nobody.stderr,
+    /^cytomesh list: no mesh answers at 127\.0\.0\.1:9 \(connect ECONNREFUSED 127\.0\.0\.1:9\): cytomesh up starts one/,
+  );
+});
+
+test("a word that begins verbs tells them, a mistyped verb the closest, and help and version are where they are looked for", async () => {
+  const [imaging, half, wrong, mistyped, help, version] = await Promise.all([
+    cytomesh(["imaging", "--help"]),
+    cytomesh(["job"]),
+    cytomesh(["job", "listt"]),
+    cytomesh(["prepar"]),
+    cytomesh(["help", "job", "cancel"]),
+    cytomesh(["--version"]),
+  ]);
+  assert.equal(imaging.code, 0);
+  assert.match(imaging.stdout, /^ {2}imaging convert .*^ {2}imaging import-model /ms);
+  assert.doesNotMatch(imaging.stdout, /^ {2}ingest /m);
+  assert.equal(half.code, 2);
+  assert.match(half.stderr, /^cytomesh: "job" wants one word more\n.*^ {2}job watch /ms);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /^cytomesh: there is no verb "job listt"\n/);
+  assert.deepEqual(
+    [mistyped.code, mistyped.stderr],
+    [2, 'cytomesh: there is no verb "prepar"; did you mean prepare? cytomesh --help lists them\n'],
+  );
+  assert.match(help.stdout, /^cytomesh job cancel ID\n/);
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
 });

@@ -1,48 +1,37 @@
-import { ConnectError } from "@connectrpc/connect";
-import { tagOf } from "@cytomesh/rpc";
-import { type Command, helpOf } from "./command.ts";
-import { annotate } from "./commands/annotate.ts";
-import { demo } from "./commands/demo.ts";
-import { doctor } from "./commands/doctor.ts";
-import { files } from "./commands/files.ts";
-import { imaging } from "./commands/imaging.ts";
-import { imagingJobs } from "./commands/imaging-jobs.ts";
-import { job } from "./commands/jobs.ts";
-import { look } from "./commands/look.ts";
-import { ontology } from "./commands/ontology.ts";
-import { steps } from "./commands/steps.ts";
-import { up } from "./commands/up.ts";
+import { readFileSync } from "node:fs";
+import { enableCompileCache } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { helpOf } from "./command.ts";
 import { CliError } from "./errors.ts";
 import { printableLines } from "./terminal/text.ts";
+import { findVerb, similarVerbs, type Verb, verbs, verbsOf } from "./verbs.ts";
 
-const commands: readonly Command[] = [
-  up,
-  demo,
-  doctor,
-  ...steps,
-  annotate,
-  ...imagingJobs,
-  job,
-  ...look,
-  ...files,
-  ontology,
-  imaging,
-];
+// What Node makes of the code is kept beside what the launcher keeps, before any verb is loaded: the second call takes half the time.
+process.env.NODE_COMPILE_CACHE ??= join(
+  process.env.XDG_CACHE_HOME || join(homedir(), ".cache"),
+  "cytomesh/compiled",
+);
+enableCompileCache(process.env.NODE_COMPILE_CACHE);
 
-function overview(): string {
-  const width = Math.max(...commands.map((command) => command.name.length)) + 2;
+function overview(shown: readonly Verb[] = verbs): string {
+  const width = Math.max(...shown.map((verb) => verb.name.length)) + 2;
   return [
     "cytomesh: single-cell omics and imaging, from files to annotated cells",
     "",
-    ...commands.map((command) => `  ${command.name.padEnd(width)}${command.summary}`),
+    ...shown.map((verb) => `  ${verb.name.padEnd(width)}${verb.summary}`),
     "",
-    "cytomesh COMMAND --help says more. Jobs are idempotent: the same command again finds its job.",
+    "cytomesh VERB --help says more. Jobs are idempotent: the same command again finds its job.",
     "",
   ].join("\n");
 }
 
-function explain(error: unknown): { text: string; code: number } {
+async function explain(error: unknown): Promise<{ text: string; code: number }> {
   if (error instanceof CliError) return { text: error.message, code: error.exitCode };
+  const [{ ConnectError }, { tagOf }] = await Promise.all([
+    import("@connectrpc/connect"),
+    import("@cytomesh/rpc"),
+  ]);
   if (error instanceof ConnectError) {
     const tag = tagOf(error);
     return { text: `${error.rawMessage}${tag === undefined ? "" : ` [${tag}]`}`, code: 1 };
@@ -51,21 +40,50 @@ function explain(error: unknown): { text: string; code: number } {
   return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), code: 1 };
 }
 
+/** Says what there is instead of what was asked for. Exit code 2. */
+function refuse(argv: readonly string[]): number {
+  const group = verbsOf(argv[0] as string);
+  const asked = group.length > 0 && argv[1] !== undefined ? `${argv[0]} ${argv[1]}` : (argv[0] as string);
+  if (group.length > 0) {
+    process.stderr.write(
+      `cytomesh: ${argv[1] === undefined ? `"${asked}" wants one word more` : `there is no verb "${asked}"`}\n\n${overview(group)}`,
+    );
+    return 2;
+  }
+  const close = similarVerbs(asked);
+  process.stderr.write(
+    `cytomesh: there is no verb "${asked}"${close.length > 0 ? `; did you mean ${close.join(", ")}?` : ""} cytomesh --help lists them\n`,
+  );
+  return 2;
+}
+
+const helpWords = new Set(["help", "--help", "-h"]);
+
 async function main(argv: readonly string[]): Promise<number> {
-  // A verb of two words is known by both.
-  const two = argv.slice(0, 2).join(" ");
-  const [name, ...args] = commands.some((one) => one.name === two) ? [two, ...argv.slice(2)] : argv;
-  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+  const [first] = argv;
+  if (first === "--version" || first === "-V" || first === "version") {
+    const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  // `help VERB` is `VERB --help`.
+  if (first === "help" && argv.length > 1) return main([...argv.slice(1), "--help"]);
+  if (first === undefined || helpWords.has(first)) {
     process.stdout.write(overview());
     return 0;
   }
-  const command = commands.find((one) => one.name === name);
-  if (command === undefined) {
-    process.stderr.write(`cytomesh: there is no command "${name}"\n\n${overview()}`);
-    return 2;
+  const found = findVerb(argv);
+  if (found === undefined) {
+    const group = verbsOf(first);
+    if (group.length === 0 || argv[1] === undefined || !helpWords.has(argv[1])) return refuse(argv);
+    process.stdout.write(overview(group));
+    return 0;
   }
-  if (args.includes("--help") || args.includes("-h")) {
-    process.stdout.write(helpOf(command));
+  const { verb, args } = found;
+  const command = await verb.load();
+  const beforeEnd = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  if (beforeEnd.includes("--help") || beforeEnd.includes("-h")) {
+    process.stdout.write(helpOf(command, verb.summary));
     return 0;
   }
   const controller = new AbortController();
@@ -81,8 +99,8 @@ async function main(argv: readonly string[]): Promise<number> {
     return typeof process.exitCode === "number" ? process.exitCode : 0;
   } catch (error) {
     // What an interruption breaks off fails in its own words; the reason is the interruption.
-    const { text, code } = explain(controller.signal.aborted ? controller.signal.reason : error);
-    process.stderr.write(`cytomesh ${name}: ${printableLines(text)}\n`);
+    const { text, code } = await explain(controller.signal.aborted ? controller.signal.reason : error);
+    process.stderr.write(`cytomesh ${verb.name}: ${printableLines(text)}\n`);
     return code;
   }
 }

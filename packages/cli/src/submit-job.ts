@@ -3,7 +3,7 @@ import { create, type JsonValue, type MessageInitShape, toJson } from "@bufbuild
 import type { Job } from "@cytomesh/contracts/jobs/v1/job";
 import { JobSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
 import type { MeshClient } from "./client.ts";
-import { watchJob } from "./watch-job.ts";
+import { hasEnded, stateName, watchJob } from "./watch-job.ts";
 
 /** What to run. */
 export type SpecInit = NonNullable<MessageInitShape<typeof JobSpecSchema>["spec"]>;
@@ -16,6 +16,8 @@ export interface SubmitOptions {
   /** Print nothing on standard output; the caller does. */
   readonly quiet?: boolean;
   readonly after?: readonly string[];
+  /** Told of the job that is returned, and of one that did not succeed before that is thrown. */
+  readonly onJob?: (job: Job) => Promise<void>;
   readonly title: string;
   readonly signal: AbortSignal;
 }
@@ -37,10 +39,14 @@ export async function submitJob(mesh: MeshClient, spec: SpecInit, options: Submi
   if (job === undefined) throw new Error("the control plane answered without a job");
   if (options.detach) {
     if (!options.quiet) process.stdout.write(`${job.id}\n`);
+    await options.onJob?.(job);
     return job;
   }
-  if (!created) process.stderr.write(`job ${job.id} was already there for this request\n`);
-  return watchJob(mesh, job.id, options.title, options.signal);
+  if (!created)
+    process.stderr.write(
+      `job ${job.id} was already there for this request${hasEnded(job) ? ` (${stateName(job)}); --new makes another` : ""}\n`,
+    );
+  return watchJob(mesh, job.id, options.title, options.signal, options.onJob);
 }
 
 /** JSON that is the same for equal values, in whatever order their fields were given. */

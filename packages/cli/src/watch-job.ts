@@ -5,7 +5,7 @@ import { isTransient } from "@cytomesh/rpc";
 import type { MeshClient } from "./client.ts";
 import { CliError } from "./errors.ts";
 import { startProgress } from "./terminal/progress.ts";
-import { formatCount, formatSeconds, printable } from "./terminal/text.ts";
+import { formatCount, formatSeconds, nameOf, printable } from "./terminal/text.ts";
 
 const final: ReadonlySet<JobState> = new Set([JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED]);
 
@@ -16,8 +16,7 @@ export function hasEnded(job: Job): boolean {
 
 /** State of a job as people write it. */
 export function stateName(job: Job): string {
-  const [name] = Object.entries(JobState).find(([, value]) => value === job.state) ?? ["unknown"];
-  return name.toLowerCase();
+  return nameOf(JobState, job.state);
 }
 
 /** Follow a job to its end, across restarts of the control plane. */
@@ -47,6 +46,7 @@ export async function followJob(
 /**
  * Show a job until it ends.
  *
+ * @param onEnded told of the ended job before this returns or throws: a failed job may have left a result
  * @throws CliError `job-failed` or `job-cancelled` when it did not succeed.
  */
 export async function watchJob(
@@ -54,6 +54,7 @@ export async function watchJob(
   id: string,
   title: string,
   signal: AbortSignal,
+  onEnded: (job: Job) => Promise<void> = async () => undefined,
 ): Promise<Job> {
   const began = Date.now();
   const line = startProgress(title);
@@ -67,15 +68,22 @@ export async function watchJob(
   const took = formatSeconds(Date.now() - began);
   if (job.state === JobState.SUCCEEDED) {
     line.finish(`✔ ${title}  ${summaryOf(job)}  ${took}`);
+    await onEnded(job);
     return job;
   }
   line.finish(`✖ ${title}  ${stateName(job)}  ${took}`);
+  await onEnded(job);
   throw new CliError(
     job.state === JobState.CANCELLED ? "job-cancelled" : "job-failed",
     job.state === JobState.CANCELLED
       ? `job ${id} was cancelled`
-      : `job ${id} failed (${job.error?.reason ?? "unknown"}): ${printable(job.error?.message ?? "no reason given")}`,
+      : `job ${id} failed (${job.error?.reason ?? "unknown"}): ${reasons(job.error?.message ?? "no reason given")}`,
   );
+}
+
+/** Reasons of several files, which a job joins by bars, a line each. */
+function reasons(message: string): string {
+  return message.split(" | ").map(printable).join("\n  ");
 }
 
 function progressOf(job: Job) {

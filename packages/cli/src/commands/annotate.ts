@@ -12,7 +12,6 @@ import { readOntologyFile } from "./ontology.ts";
 /** `cytomesh annotate`: a file of cells in, a table of calls out. */
 export const annotate = defineCommand({
   name: "annotate",
-  summary: "Annotate the cells of an .h5ad file against an index, over gRPC, and write a CSV of calls.",
   usage: "annotate FILE [--output calls.csv]",
   positionals: 1,
   options: {

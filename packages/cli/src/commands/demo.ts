@@ -25,8 +25,6 @@ import { readOntologyFile, registerOntology } from "./ontology.ts";
 /** `cytomesh demo`: the main job from end to end. */
 export const demo = defineCommand({
   name: "demo",
-  summary:
-    "Run the main job end to end: files → warehouse → curriculum → bins → PCA → embeddings → index → annotated cells.",
   usage: "demo [--keep] [--input FILE… --query FILE…]",
   positionals: Number.POSITIVE_INFINITY,
   options: {

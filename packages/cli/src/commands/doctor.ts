@@ -17,7 +17,6 @@ interface Finding {
 /** `cytomesh doctor`: what this machine has, and what is in the way. */
 export const doctor = defineCommand({
   name: "doctor",
-  summary: "Check what this machine has, what the mesh would use, and what is in the way.",
   usage: "doctor",
   positionals: 0,
   options: {

@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
-import { openAnnData } from "@cytomesh/anndata";
-import { files } from "./files.ts";
+import { openAnnData, writeH5ad } from "@cytomesh/anndata";
+import { createH5 } from "@cytomesh/hdf5";
+import { convert, validate } from "./files.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "cytomesh-cli-files-"));
 after(() => rm(folder, { recursive: true }));
@@ -12,7 +13,7 @@ after(() => rm(folder, { recursive: true }));
 /** Runs a verb in this process. */
 async function cytomesh(
   t: TestContext,
-  name: string,
+  verb: "convert" | "validate",
   ...args: string[]
 ): Promise<{ code: number; out: string }> {
   let out = "";
@@ -21,7 +22,7 @@ async function cytomesh(
     return true;
   });
   try {
-    await files.find((command) => command.name === name)!.run(args, new AbortController().signal);
+    await { convert, validate }[verb].run(args, new AbortController().signal);
     return { code: Number(process.exitCode ?? 0), out };
   } finally {
     process.exitCode = 0;
@@ -60,16 +61,81 @@ test("a Matrix Market folder is converted to zarr and on to .h5ad, and validated
   const good = await cytomesh(t, "validate", mtx, "--profile", "counts");
   assert.deepEqual(
     [good.code, good.out],
-    [0, "2 cells × 2 features, held against counts\n✔ satisfies counts\n"],
+    [0, `${mtx}: 2 cells × 2 features, held against counts\n✔ satisfies counts\n`],
   );
   const list = join(folder, "genes.txt");
   await writeFile(list, "ENSG1\n");
   const bad = await cytomesh(t, "validate", h5ad, "--profile", "cas", "--gene-list", list, "--json");
   assert.equal(bad.code, 1);
-  const codes = (JSON.parse(bad.out) as { code: string }[]).map(({ code }) => code);
+  const { problems, ...head } = JSON.parse(bad.out) as { problems: { code: string }[] };
+  assert.deepEqual(head, { file: h5ad, profile: "cas", valid: false, cells: 2, features: 2 });
+  const codes = problems.map(({ code }) => code);
   assert.ok(codes.includes("missing_column") && codes.includes("unknown_gene"), codes.join());
   await assert.rejects(
     cytomesh(t, "validate", h5ad, "--profile", "nope"),
     /no validation profile "nope"; there are minimal/,
   );
+});
+
+test("several files are validated in turn; one that cannot be read, or is wrong, does not hide the others", async (t) => {
+  const x = {
+    nRows: 2,
+    nCols: 1,
+    indptr: Float64Array.of(0, 1, 1),
+    indices: Int32Array.of(0),
+    data: Float32Array.of(1),
+  };
+  const [good, twice] = [join(folder, "good.h5ad"), join(folder, "twice.h5ad")];
+  await writeH5ad(good, { x, obs: { index: ["a", "b"], columns: {} }, var: { index: ["g"], columns: {} } });
+  await writeH5ad(twice, { x, obs: { index: ["a", "a"], columns: {} }, var: { index: ["g"], columns: {} } });
+  const none = join(folder, "none.h5ad");
+  const told = await cytomesh(t, "validate", none, twice, good);
+  assert.equal(told.code, 1);
+  assert.match(
+    told.out,
+    /^✖ .*none\.h5ad.*\n.*twice\.h5ad: 2 cells × 1 features, held against minimal\n✖ obs\/_index: 1 of/,
+  );
+  assert.match(told.out, /✔ satisfies minimal\n$/);
+  const lines = (await cytomesh(t, "validate", none, twice, good, "--json")).out.trimEnd().split("\n");
+  assert.deepEqual(
+    lines
+      .map((line) => JSON.parse(line))
+      .map(({ file, valid, problems }) => [file, valid, problems[0]?.code]),
+    [
+      [none, false, "file-not-found"],
+      [twice, false, "duplicate_obs_name"],
+      [good, true, undefined],
+    ],
+  );
+  assert.equal((await cytomesh(t, "validate", good)).code, 0);
+  await assert.rejects(cytomesh(t, "validate"), { tag: "usage" });
+});
+
+test("a modality of MuData is validated and converted on its own, and asked for where none is named", async (t) => {
+  const mudata = join(folder, "two.h5mu");
+  const rna = join(folder, "a.h5ad");
+  const file = createH5(mudata);
+  const text = { kind: "string", size: "variable", utf8: true } as const;
+  const frame = (path: string, index: string[]) => {
+    file.group(path);
+    file.attribute(path, "encoding-type", "dataframe");
+    file.attribute(path, "encoding-version", "0.2.0");
+    file.attribute(path, "_index", "_index");
+    file.attribute(path, "column-order", { type: text, shape: [0], values: [] });
+    file.dataset(`${path}/_index`, { type: text, shape: [index.length] }, index);
+  };
+  file.group("/mod");
+  file.group("/mod/rna");
+  for (const at of ["", "/mod/rna"]) {
+    frame(`${at}/obs`, ["c1", "c2"]);
+    frame(`${at}/var`, ["ENSG1"]);
+  }
+  file.dataset("/mod/rna/X", { type: { kind: "float", size: 4 }, shape: [2, 1] }, Float32Array.of(1, 2));
+  file.finish();
+  await assert.rejects(cytomesh(t, "convert", mudata, rna, "--overwrite"), /\/mod\/rna.*--modality NAME/);
+  assert.match((await cytomesh(t, "validate", mudata)).out, /--modality NAME/);
+  assert.match((await cytomesh(t, "validate", mudata, "--modality", "rna")).out, /2 cells × 1 features/);
+  assert.equal((await cytomesh(t, "convert", mudata, rna, "--overwrite", "--modality", "rna")).code, 0);
+  using made = await openAnnData(rna);
+  assert.deepEqual(made.obs.index(), ["c1", "c2"]);
 });

@@ -1,7 +1,16 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { copyAnnData, parseGeneList, profileOf, runIsolated, withGeneLists } from "@cytomesh/anndata";
-import { type Command, choiceOption, defineCommand } from "../command.ts";
+import {
+  AnnDataError,
+  copyAnnData,
+  type IsolatedReport,
+  parseGeneList,
+  profileOf,
+  runIsolated,
+  sentenceOf,
+  withGeneLists,
+} from "@cytomesh/anndata";
+import { choiceOption, defineCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { formatCount, printable } from "../terminal/text.ts";
 import { validationOptions } from "./validation-options.ts";
@@ -11,14 +20,25 @@ const write = (text: string) => process.stdout.write(`${text}\n`);
 /** A file of this size may take minutes to look through; a hostile one must not take for ever. */
 const timeoutMs = 60 * 60_000;
 
-const convert = defineCommand({
+const modality = {
+  type: "string",
+  value: "NAME",
+  help: "of a MuData file (.h5mu): the modality, as rna",
+} as const;
+
+/** Where a modality stands in MuData. */
+function groupOf(name: string | undefined): { group?: string } {
+  return name === undefined ? {} : { group: `/mod/${name}` };
+}
+
+/** `cytomesh convert` */
+export const convert = defineCommand({
   name: "convert",
-  summary:
-    "Convert a local file between .h5ad, zarr (.zarr, .zarr.zip) and, as a source, 10x, Matrix Market and loom.",
   usage: "convert FROM TO",
   positionals: 2,
   options: {
     compression: { type: "string", value: "HOW", help: "gzip (the default) or none" },
+    modality,
     overwrite: { type: "boolean", help: "replace what stands at TO" },
   },
   async run({ options, positionals, signal }) {
@@ -35,33 +55,85 @@ const convert = defineCommand({
       gzip: "gzip",
       none: "none",
     } as const);
-    await copyAnnData(from, to, { signal, ...(compression === undefined ? {} : { compression }) });
+    try {
+      await copyAnnData(from, to, {
+        signal,
+        ...groupOf(options.modality),
+        ...(compression === undefined ? {} : { compression }),
+      });
+    } catch (error) {
+      throw hinted(error);
+    }
   },
 });
 
-const validate = defineCommand({
+/** MuData says which groups it has; here they are named by an option. */
+function hinted(error: unknown): unknown {
+  if (!(error instanceof AnnDataError) || !error.message.includes("this is MuData")) return error;
+  return new AnnDataError(error.tag, `${error.message}; here: --modality NAME`, { cause: error });
+}
+
+/** What is known of one file: its report, or why it cannot be read. */
+type Outcome = { file: string } & ({ report: IsolatedReport } | { refused: AnnDataError });
+
+/** `cytomesh validate` */
+export const validate = defineCommand({
   name: "validate",
-  summary: "Hold a local file against a profile and list everything wrong with it. Needs no mesh.",
-  usage: "validate FILE",
-  positionals: 1,
-  options: { ...validationOptions, json: { type: "boolean", help: "print the findings as JSON" } },
+  usage: "validate FILE…",
+  positionals: Number.POSITIVE_INFINITY,
+  options: {
+    ...validationOptions,
+    modality,
+    json: { type: "boolean", help: "print a line of JSON per file" },
+  },
   async run({ options, positionals, signal }) {
-    const [file] = positionals;
-    if (file === undefined) throw new CliError("usage", "validate needs a file");
+    if (positionals.length === 0) throw new CliError("usage", "validate needs a file");
     const lists = (options["gene-list"] ?? []).map((path) =>
       parseGeneList(basename(path), readFileSync(path)),
     );
     const profile = withGeneLists(profileOf(options.profile ?? "minimal"), lists);
-    const { problems, nObs, nVar } = await runIsolated(file, "validate", { profile, timeoutMs, signal });
-    const errors = problems.filter(({ severity }) => severity === "error");
-    if (errors.length > 0) process.exitCode = 1;
-    if (options.json) return void write(JSON.stringify(problems));
-    write(`${formatCount(nObs)} cells × ${formatCount(nVar)} features, held against ${profile.name}`);
-    for (const { severity, message } of problems)
-      write(`${severity === "error" ? "✖" : "!"} ${printable(message)}`);
-    if (errors.length === 0) write(`✔ satisfies ${profile.name}`);
+    for (const file of positionals) {
+      const found = await look(file, { profile, timeoutMs, signal, ...groupOf(options.modality) });
+      if (!isValid(found)) process.exitCode = 1;
+      write(options.json ? JSON.stringify(asJson(found, profile.name)) : asText(found, profile.name));
+    }
   },
 });
 
-/** Verbs on local files; they need no mesh. */
-export const files: readonly Command[] = [convert, validate];
+/** A file that cannot be read does not keep the others from being looked at. */
+async function look(file: string, options: Parameters<typeof runIsolated>[2]): Promise<Outcome> {
+  try {
+    return { file, report: await runIsolated(file, "validate", options) };
+  } catch (error) {
+    const refused = hinted(error);
+    if (options?.signal?.aborted || !(refused instanceof AnnDataError)) throw error;
+    return { file, refused };
+  }
+}
+
+function isValid(found: Outcome): boolean {
+  return "report" in found && found.report.problems.every(({ severity }) => severity !== "error");
+}
+
+function asJson(found: Outcome, profile: string) {
+  const head = { file: found.file, profile, valid: isValid(found) };
+  if ("refused" in found)
+    return {
+      ...head,
+      problems: [{ code: found.refused.tag, severity: "error", message: found.refused.message }],
+    };
+  const { nObs, nVar, problems } = found.report;
+  return { ...head, cells: nObs, features: nVar, problems };
+}
+
+function asText(found: Outcome, profile: string): string {
+  if ("refused" in found) return `✖ ${printable(found.refused.message)}`;
+  const { nObs, nVar, problems } = found.report;
+  return [
+    `${printable(found.file)}: ${formatCount(nObs)} cells × ${formatCount(nVar)} features, held against ${profile}`,
+    ...problems.map(
+      (problem) => `${problem.severity === "error" ? "✖" : "!"} ${printable(sentenceOf(problem))}`,
+    ),
+    ...(isValid(found) ? [`✔ satisfies ${profile}`] : []),
+  ].join("\n");
+}

@@ -14,10 +14,9 @@ import {
   StageSpecSchema,
 } from "@cytomesh/contracts/jobs/v1/imaging";
 import { type ConvertFieldsSpec, ConvertFieldsSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
-import { toUri } from "@cytomesh/object-store";
+import { joinUri, toUri } from "@cytomesh/object-store";
 import { withMesh } from "../client.ts";
 import {
-  type Command,
   choiceOption,
   defineCommand,
   integerOption,
@@ -91,9 +90,8 @@ const outputFlags = {
   h5sc: "h5sc",
 } as const;
 
-const convert = defineCommand({
+export const convert = defineCommand({
   name: "imaging convert",
-  summary: "Turn microscopy fields into single-cell crops, tables and a contact sheet.",
   usage: "imaging convert [FILE…] [--prefix URI --pattern GLOB] --output URI",
   positionals: Number.POSITIVE_INFINITY,
   options: {
@@ -119,7 +117,7 @@ const convert = defineCommand({
     labels: {
       type: "string",
       value: "PATTERN",
-      help: "URI of a field's label image, with {stem}, {name} and {dir}",
+      help: "URI of a field's label image, with {name}, {stem} (the name without its extension and without _proj) and {dir}",
     },
     "pixel-size": { type: "string", value: "UM", help: "of the fields; default: as the files say" },
     "target-pixel-size": { type: "string", value: "UM", help: "resize fields to this before cutting" },
@@ -161,13 +159,30 @@ const convert = defineCommand({
     applyScale(spec, options);
     applySegmentation(spec, options);
     applyOutputs(spec, options);
-    await submit(options, "imaging convert", { case: "convertFields", value: spec }, signal, (result) => [
-      `table          ${result.tableUri}`,
-      ...(result.metadataUri === "" ? [] : [`metadata       ${result.metadataUri}`]),
-      ...(result.contactSheetUri === "" ? [] : [`contact sheet  ${result.contactSheetUri}`]),
-    ]);
+    await submit(
+      options,
+      "imaging convert",
+      { case: "convertFields", value: spec },
+      signal,
+      async (result) =>
+        result.case !== "convertFields"
+          ? []
+          : told({
+              table: result.value.tableUri,
+              metadata: result.value.metadataUri,
+              "contact sheet": result.value.contactSheetUri,
+              errors: result.value.failedFields > 0 ? result.value.errorsUri : "",
+            }),
+    );
   },
 });
+
+/** Where things are, a line each, those that are there. */
+function told(places: Readonly<Record<string, string>>): string[] {
+  const there = Object.entries(places).filter(([, uri]) => uri !== "");
+  const width = Math.max(...there.map(([name]) => name.length)) + 2;
+  return there.map(([name, uri]) => `${name.padEnd(width)}${uri}`);
+}
 
 /** A length or an area: pixels, or with a unit. */
 function measure(name: string, text: string | undefined, unit: string) {
@@ -257,9 +272,8 @@ function applyOutputs(spec: ConvertFieldsSpec, flags: Flags): void {
   if (JSON.stringify(toJson(CropOutputsSchema, outputs)) !== before) spec.outputs = outputs;
 }
 
-const stage = defineCommand({
+export const stage = defineCommand({
   name: "imaging stage",
-  summary: "Copy files between stores into shard folders, in parallel, each with its SHA-256.",
   usage: "imaging stage [FILE…] [--prefix URI --pattern GLOB] --output URI",
   positionals: Number.POSITIVE_INFINITY,
   options: {
@@ -276,16 +290,19 @@ const stage = defineCommand({
     applyFiles(spec as unknown as FileSpec, positionals, options);
     spec.parallel = integerOption("parallel", options.parallel, { min: 1, max: 256 }) ?? spec.parallel;
     spec.keepPaths ||= options["keep-paths"];
-    await submit(options, "imaging stage", { case: "stage", value: spec }, signal, (result) => [
-      `table  ${result.tableUri}`,
-    ]);
+    await submit(options, "imaging stage", { case: "stage", value: spec }, signal, async (result) =>
+      result.case !== "stage"
+        ? []
+        : told({
+            table: result.value.tableUri,
+            errors: result.value.failedFiles > 0 ? joinUri(spec.outputUri, "errors.csv") : "",
+          }),
+    );
   },
 });
 
-const formatMetadata = defineCommand({
+export const formatMetadata = defineCommand({
   name: "imaging format-metadata",
-  summary:
-    "Make the 19-column table of SubCell's evaluation of a conversion's metadata.csv; joins are reported.",
   usage: "imaging format-metadata METADATA --recipe NAME --output URI",
   positionals: 1,
   options: {
@@ -315,18 +332,22 @@ const formatMetadata = defineCommand({
       "imaging format-metadata",
       { case: "formatMetadata", value: spec },
       signal,
-      (result) =>
-        (result.joins as { name: string; matched: bigint; unmatched: bigint; ambiguous: bigint }[]).map(
-          (join) =>
-            `${join.name}: ${formatCount(join.matched)} matched, ${formatCount(join.unmatched)} unmatched, ${formatCount(join.ambiguous)} ambiguous`,
-        ),
+      async (result) =>
+        result.case !== "formatMetadata"
+          ? []
+          : [
+              ...told({ table: result.value.tableUri, report: result.value.reportUri }),
+              ...result.value.joins.map(
+                ({ name, matched, unmatched, ambiguous }) =>
+                  `${name}: ${formatCount(matched)} matched, ${formatCount(unmatched)} unmatched, ${formatCount(ambiguous)} ambiguous`,
+              ),
+            ],
     );
   },
 });
 
-const inspect = defineCommand({
+export const inspect = defineCommand({
   name: "imaging inspect",
-  summary: "Say what an image holds: series, axes, channels, pixel size, levels.",
   usage: "imaging inspect FILE",
   positionals: 1,
   options: meshOptions,
@@ -359,6 +380,3 @@ const inspect = defineCommand({
     });
   },
 });
-
-/** The jobs of the imaging service, and a look at an image. */
-export const imagingJobs: readonly Command[] = [convert, stage, formatMetadata, inspect];

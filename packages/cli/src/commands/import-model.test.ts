@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { createH5 } from "@cytomesh/hdf5";
 import { readModel } from "@cytomesh/segmentation";
-import { imaging } from "./imaging.ts";
+import { importModelVerb } from "./import-model.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "cytomesh-cli-imaging-"));
 after(() => rm(folder, { recursive: true }));
@@ -21,7 +21,7 @@ async function run(t: TestContext, ...args: string[]): Promise<string> {
     t.mock.method(process.stderr, "write", collect),
   ];
   try {
-    await imaging.run(args, new AbortController().signal);
+    await importModelVerb.run(args, new AbortController().signal);
     return out;
   } finally {
     for (const mock of mocks) mock.mock.restore();
@@ -51,27 +51,25 @@ test("weights become a model file that says what it is", async (t) => {
   writeWeights(weights);
   await writeFile(join(folder, "thresholds.json"), '{"prob": 0.6, "nms": 0.2}');
   const output = join(folder, "model.onnx");
-  const text = await run(t, "import-model", weights, "--output", output, "--normalization", "percentile");
+  const text = await run(t, weights, "--output", output, "--normalization", "percentile");
   const model = readModel(await readFile(output));
   assert.deepEqual([model.config.rays, model.thresholds.prob, model.normalization], [4, 0.6, "percentile"]);
   assert.match(text, new RegExp(model.sha256));
   assert.match(text, /not one of the published models/);
   assert.match(text, /no config\.json/);
-  await assert.rejects(run(t, "import-model", weights, "--output", output), /--overwrite/);
+  assert.match(await run(t, weights, "--output", output, "--normalization", "percentile"), /keras-h5/);
+  await assert.rejects(run(t, weights, "--output", output), /another model; --overwrite/);
   const json = JSON.parse(
-    (await run(t, "import-model", weights, "--output", output, "--overwrite", "--json")).split("\n")[0]!,
+    (await run(t, weights, "--output", output, "--overwrite", "--json")).split("\n")[0]!,
   );
   assert.deepEqual([json.format, json.known, json.config.depth], ["keras-h5", null, 1]);
 });
 
 test("wrong calls and wrong weights say what is wrong", async (t) => {
-  await assert.rejects(run(t, "import-model", "x.h5"), { tag: "usage" });
-  await assert.rejects(run(t, "export", "x.h5", "--output", "y"), { tag: "usage" });
-  await assert.rejects(
-    run(t, "import-model", "x", "--output", "y", "--sha256", "abc"),
-    /64 hexadecimal digits/,
-  );
-  await assert.rejects(run(t, "import-model", join(folder, "none.h5"), "--output", join(folder, "y")), {
+  await assert.rejects(run(t, "x.h5"), { tag: "usage" });
+  await assert.rejects(run(t, "x.h5", "z.h5", "--output", "y"), { tag: "usage" });
+  await assert.rejects(run(t, "x", "--output", "y", "--sha256", "abc"), /64 hexadecimal digits/);
+  await assert.rejects(run(t, join(folder, "none.h5"), "--output", join(folder, "y")), {
     tag: "invalid_model",
   });
 });

@@ -1,4 +1,5 @@
-import { createObjectStore, toUri } from "@cytomesh/object-store";
+import { createHash } from "node:crypto";
+import { createObjectStore, type ObjectStore, toUri } from "@cytomesh/object-store";
 import { type ImportedModel, importModel } from "@cytomesh/segmentation";
 import { choiceOption, defineCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
@@ -6,13 +7,11 @@ import { formatCount, printable } from "../terminal/text.ts";
 
 const normalizations = { "min-max": "min-max", percentile: "percentile", none: "none" } as const;
 
-/** `cytomesh imaging`: what imaging needs beside its jobs. Works without a mesh. */
-export const imaging = defineCommand({
-  name: "imaging",
-  summary:
-    "Make an ONNX model of StarDist 2D weights (Keras .h5, SavedModel, TensorFlow.js, frozen graph, raw with manifest, ONNX; a file, folder or .zip).",
+/** `cytomesh imaging import-model`: what imaging needs beside its jobs. Works without a mesh. */
+export const importModelVerb = defineCommand({
+  name: "imaging import-model",
   usage: "imaging import-model WEIGHTS --output URI",
-  positionals: 2,
+  positionals: 1,
   options: {
     output: { type: "string", value: "URI", help: "where the model goes (path, file://, gs:// or s3://)" },
     config: {
@@ -35,8 +34,8 @@ export const imaging = defineCommand({
     json: { type: "boolean", help: "print JSON instead of text" },
   },
   async run({ options, positionals }) {
-    const [verb, weights] = positionals;
-    if (verb !== "import-model" || weights === undefined || options.output === undefined)
+    const [weights] = positionals;
+    if (weights === undefined || options.output === undefined)
       throw new CliError("usage", "use: imaging import-model WEIGHTS --output URI");
     if (options.sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(options.sha256))
       throw new CliError("usage", `--sha256 expects 64 hexadecimal digits, found "${options.sha256}"`);
@@ -51,12 +50,7 @@ export const imaging = defineCommand({
     const uri = toUri(options.output);
     const store = createObjectStore();
     try {
-      if (!options.overwrite && (await store.head(uri)) !== undefined)
-        throw new CliError("failed", `${uri} is there already; --overwrite replaces it`);
-      await store.put(uri, imported.onnx, {
-        contentType: "application/octet-stream",
-        ifAbsent: !options.overwrite,
-      });
+      await put(store, uri, imported, options.overwrite);
     } finally {
       await store.close();
     }
@@ -66,6 +60,23 @@ export const imaging = defineCommand({
     for (const warning of imported.warnings) process.stderr.write(`${printable(warning)}\n`);
   },
 });
+
+/** Writes the model. The same one may be there already, so that the command can be repeated; another is replaced when asked alone. */
+async function put(
+  store: ObjectStore,
+  uri: string,
+  { onnx, model }: ImportedModel,
+  overwrite: boolean,
+): Promise<void> {
+  if (!overwrite && (await store.head(uri)) !== undefined) {
+    const there = createHash("sha256")
+      .update(await store.get(uri))
+      .digest("hex");
+    if (there === model.sha256) return;
+    throw new CliError("failed", `${uri} is there already, and another model; --overwrite replaces it`);
+  }
+  await store.put(uri, onnx, { contentType: "application/octet-stream", ifAbsent: !overwrite });
+}
 
 function summaryOf({ model, format, parameters, known, warnings }: ImportedModel, uri: string) {
   return { uri, format, parameters, known: known ?? null, ...model, warnings };

@@ -1,91 +1,130 @@
 import { toJson } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { ItemState, type Job, JobItemSchema, JobSchema, JobState } from "@cytomesh/contracts/jobs/v1/job";
+import {
+  ItemState,
+  type Job,
+  type JobItem,
+  JobItemSchema,
+  JobSchema,
+  JobState,
+} from "@cytomesh/contracts/jobs/v1/job";
 import { withMesh } from "../client.ts";
 import { defineCommand, integerOption, meshOptions } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { formatCount, printable, table } from "../terminal/text.ts";
+import { everyPage } from "../every-page.ts";
+import { formatCount, nameOf, printable, table } from "../terminal/text.ts";
 import { stateName, watchJob } from "../watch-job.ts";
 
-/** `cytomesh job`: look at jobs, follow them, cancel them. */
-export const job = defineCommand({
-  name: "job",
-  summary: "Look at jobs, follow them to their end, cancel them.",
-  usage: "job list | get ID | items ID | watch ID | cancel ID",
-  positionals: 2,
+const listOptions = {
+  ...meshOptions,
+  state: { type: "string", multiple: true, value: "STATE", help: "only this state" },
+} as const;
+const anyNumber = { min: 1, max: 1_000_000 };
+
+/** `cytomesh job list` */
+export const list = defineCommand({
+  name: "job list",
+  usage: "job list [--state STATE]… [--limit N]",
+  positionals: 0,
   options: {
-    ...meshOptions,
-    state: { type: "string", multiple: true, value: "STATE", help: "list, items: only this state" },
-    limit: { type: "string", value: "N", help: "list, items: at most so many", default: "20" },
+    ...listOptions,
+    limit: { type: "string", value: "N", help: "at most so many", default: "20" },
   },
-  async run({ options, positionals, signal }) {
-    const [verb, id] = positionals;
-    const limit = integerOption("limit", options.limit, { min: 1, max: 500 }) ?? 20;
+  async run({ options }) {
+    const limit = integerOption("limit", options.limit, anyNumber) as number;
+    const states = options.state.map((name) => stateOf(JobState, name));
     await withMesh(options.api, async (mesh) => {
-      if (verb === "list") {
-        const states = options.state.map((name) => stateOf(JobState, name));
-        const { jobs } = await mesh.jobs.listJobs({ pageSize: limit, states });
-        print(
-          options.json,
-          () => jobs.map((one) => toJson(JobSchema, one)),
-          () => listing(jobs),
-        );
-        return;
-      }
-      if (id === undefined)
-        throw new CliError("usage", `job ${verb ?? ""} needs a job id; cytomesh job list shows them`);
-      switch (verb) {
-        case "get": {
-          const found = (await mesh.jobs.getJob({ id })).job as Job;
-          print(
-            options.json,
-            () => toJson(JobSchema, found),
-            () => JSON.stringify(toJson(JobSchema, found), undefined, 2),
-          );
-          return;
-        }
-        case "items": {
-          const states = options.state.map((name) => stateOf(ItemState, name));
-          const { items } = await mesh.jobs.listJobItems({ jobId: id, pageSize: limit, states });
-          print(
-            options.json,
-            () => items.map((item) => toJson(JobItemSchema, item)),
-            () =>
-              table(
-                ["item", "state", "reason"],
-                items.map((item) => [
-                  printable(item.key),
-                  nameOf(ItemState, item.state),
-                  printable(item.error?.message ?? ""),
-                ]),
-              ),
-          );
-          return;
-        }
-        case "watch": {
-          const ended = await watchJob(mesh, id, `job ${id.slice(-8)}`, signal);
-          if (options.json) process.stdout.write(`${JSON.stringify(toJson(JobSchema, ended))}\n`);
-          return;
-        }
-        case "cancel": {
-          const now = (await mesh.jobs.cancelJob({ id })).job as Job;
-          process.stdout.write(
-            `${id}: ${now.cancelRequested && !now.finishedAt ? "cancel requested" : stateName(now)}\n`,
-          );
-          return;
-        }
-        default:
-          throw new CliError(
-            "usage",
-            `unknown "job ${verb ?? ""}"; there are list, get, items, watch, cancel`,
-          );
-      }
+      const jobs = await everyPage(limit, 500, async (pageSize, pageToken) => {
+        const page = await mesh.jobs.listJobs({ pageSize, pageToken, states });
+        return { rows: page.jobs, next: page.nextPageToken };
+      });
+      print(options.json ? JSON.stringify(jobs.map((one) => toJson(JobSchema, one))) : listing(jobs));
     });
   },
 });
 
-function print(json: boolean, asJson: () => unknown, asText: () => string): void {
-  process.stdout.write(`${json ? JSON.stringify(asJson()) : asText()}\n`);
+/** `cytomesh job get` */
+export const get = defineCommand({
+  name: "job get",
+  usage: "job get ID",
+  positionals: 1,
+  options: meshOptions,
+  async run({ options, positionals }) {
+    const id = idOf(positionals);
+    await withMesh(options.api, async (mesh) => {
+      const found = toJson(JobSchema, (await mesh.jobs.getJob({ id })).job as Job);
+      print(options.json ? JSON.stringify(found) : JSON.stringify(found, undefined, 2));
+    });
+  },
+});
+
+/** `cytomesh job items` */
+export const items = defineCommand({
+  name: "job items",
+  usage: "job items ID [--state STATE]… [--limit N]",
+  positionals: 1,
+  options: {
+    ...listOptions,
+    limit: { type: "string", value: "N", help: "at most so many; default: all" },
+  },
+  async run({ options, positionals }) {
+    const jobId = idOf(positionals);
+    const limit = integerOption("limit", options.limit, anyNumber) ?? Number.POSITIVE_INFINITY;
+    const states = options.state.map((name) => stateOf(ItemState, name));
+    await withMesh(options.api, async (mesh) => {
+      const found = await everyPage(limit, 1_000, async (pageSize, pageToken) => {
+        const page = await mesh.jobs.listJobItems({ jobId, pageSize, pageToken, states });
+        return { rows: page.items, next: page.nextPageToken };
+      });
+      print(
+        options.json ? JSON.stringify(found.map((item) => toJson(JobItemSchema, item))) : itemTable(found),
+      );
+    });
+  },
+});
+
+/** `cytomesh job watch` */
+export const watch = defineCommand({
+  name: "job watch",
+  usage: "job watch ID",
+  positionals: 1,
+  options: meshOptions,
+  async run({ options, positionals, signal }) {
+    const id = idOf(positionals);
+    await withMesh(options.api, (mesh) =>
+      watchJob(mesh, id, `job ${id.slice(-8)}`, signal, async (ended) => {
+        if (options.json) print(JSON.stringify(toJson(JobSchema, ended)));
+      }),
+    );
+  },
+});
+
+/** `cytomesh job cancel` */
+export const cancel = defineCommand({
+  name: "job cancel",
+  usage: "job cancel ID",
+  positionals: 1,
+  options: meshOptions,
+  async run({ options, positionals }) {
+    const id = idOf(positionals);
+    await withMesh(options.api, async (mesh) => {
+      const now = (await mesh.jobs.cancelJob({ id })).job as Job;
+      print(
+        options.json
+          ? JSON.stringify(toJson(JobSchema, now))
+          : `${id}: ${now.cancelRequested && !now.finishedAt ? "cancel requested" : stateName(now)}`,
+      );
+    });
+  },
+});
+
+function idOf([id]: readonly string[]): string {
+  if (id === undefined) throw new CliError("usage", "a job's id is missing; cytomesh job list shows them");
+  return id;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
 }
 
 function listing(jobs: readonly Job[]): string {
@@ -105,6 +144,17 @@ function listing(jobs: readonly Job[]): string {
   );
 }
 
+function itemTable(found: readonly JobItem[]): string {
+  return table(
+    ["item", "state", "reason"],
+    found.map((item) => [
+      printable(item.key),
+      nameOf(ItemState, item.state),
+      printable(item.error?.message ?? ""),
+    ]),
+  );
+}
+
 function stateOf<T extends Record<string, number>>(states: T, name: string): T[keyof T] {
   const found = states[name.toUpperCase()];
   if (found === undefined || found === 0)
@@ -116,8 +166,4 @@ function stateOf<T extends Record<string, number>>(states: T, name: string): T[k
         .join(", ")}; found "${name}"`,
     );
   return found as T[keyof T];
-}
-
-function nameOf(states: Record<string, number>, value: number): string {
-  return (Object.entries(states).find(([, one]) => one === value)?.[0] ?? "unknown").toLowerCase();
 }

@@ -1,24 +1,36 @@
-import { toJson } from "@bufbuild/protobuf";
-import { CurriculumState, LineageNodeSchema } from "@cytomesh/contracts/catalog/v1/resources";
+import { type JsonValue, toJson } from "@bufbuild/protobuf";
+import {
+  CurriculumSchema,
+  CurriculumState,
+  DatasetSchema,
+  EmbeddingSchema,
+  IndexSchema,
+  IngestSchema,
+  IngestState,
+  LineageNodeSchema,
+  ModelSchema,
+  OntologySchema,
+} from "@cytomesh/contracts/catalog/v1/resources";
 import { InspectFileResponseSchema, Severity } from "@cytomesh/contracts/ingest/v1/ingest_service";
 import { toUri } from "@cytomesh/object-store";
 import { type MeshClient, withMesh } from "../client.ts";
-import { type Command, defineCommand, meshOptions } from "../command.ts";
+import { defineCommand, integerOption, meshOptions } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { formatCount, printable, table } from "../terminal/text.ts";
+import { everyPage } from "../every-page.ts";
+import { formatCount, nameOf, printable, table } from "../terminal/text.ts";
 import { validationOptions } from "./validation-options.ts";
 
 const write = (text: string) => process.stdout.write(`${text}\n`);
 
-const status = defineCommand({
+export const status = defineCommand({
   name: "status",
-  summary: "Say which services of the mesh answer.",
   usage: "status",
   positionals: 0,
   options: meshOptions,
   async run({ options }) {
     await withMesh(options.api, async (mesh) => {
       const answer = await mesh.mesh.getMeshStatus({});
+      if (answer.services.some((one) => !one.serving)) process.exitCode = 1;
       if (options.json)
         return void write(JSON.stringify(answer.services.map(({ $typeName: _, ...one }) => one)));
       write(`Cytomesh ${answer.version} at ${mesh.target}, event bus ${answer.eventBus}`);
@@ -33,15 +45,12 @@ const status = defineCommand({
           ]),
         ),
       );
-      if (answer.services.some((one) => !one.serving)) process.exitCode = 1;
     });
   },
 });
 
-const inspect = defineCommand({
+export const inspect = defineCommand({
   name: "inspect",
-  summary:
-    "Look at a file: shape, matrices, columns, and everything that keeps it out of the warehouse or breaks a profile.",
   usage: "inspect FILE",
   positionals: 1,
   options: { ...meshOptions, ...validationOptions },
@@ -57,6 +66,7 @@ const inspect = defineCommand({
         },
         { timeoutMs: 300_000 },
       );
+      if (report.problems.length > 0) process.exitCode = 1;
       if (options.json) return void write(JSON.stringify(toJson(InspectFileResponseSchema, report)));
       write(`${formatCount(report.cells)} cells × ${formatCount(report.features)} genes`);
       write(
@@ -83,105 +93,151 @@ const inspect = defineCommand({
       for (const { severity, message } of report.findings)
         if (severity === Severity.WARNING) write(`! ${printable(message)}`);
       for (const problem of report.problems) write(`✖ ${printable(problem)}`);
-      if (report.problems.length > 0) process.exitCode = 1;
-      else write("✔ can be ingested");
+      if (report.problems.length === 0) write("✔ can be ingested");
     });
   },
 });
 
-const kinds: Record<string, (mesh: MeshClient) => Promise<string>> = {
-  datasets: async (mesh) =>
-    table(
-      ["dataset", "cells", "ingests"],
-      (await mesh.catalog.listDatasets({})).datasets.map((one) => [
-        one.name,
-        formatCount(one.cells),
-        one.ingests,
-      ]),
-    ),
-  ingests: async (mesh) =>
-    table(
-      ["ingest", "dataset", "cells", "genes", "source"],
-      (await mesh.catalog.listIngests({})).ingests.map((one) => [
-        one.id,
-        one.dataset,
-        formatCount(one.cells),
-        formatCount(one.features),
-        printable(one.sourceUri),
-      ]),
-    ),
-  curricula: async (mesh) =>
-    table(
-      ["curriculum", "dataset", "cells", "bins", "state"],
-      (await mesh.catalog.listCurricula({})).curricula.map((one) => [
-        one.name,
-        one.dataset,
-        formatCount(one.cells),
-        one.bins,
-        one.state === CurriculumState.EXTRACTED ? "extracted" : "prepared",
-      ]),
-    ),
-  models: async (mesh) =>
-    table(
-      ["model", "kind", "dimension", "curriculum", "default"],
-      (await mesh.catalog.listModels({})).models.map((one) => [
-        one.name,
-        one.kind,
-        one.dimension,
-        one.curriculum,
-        one.isDefault ? "yes" : "",
-      ]),
-    ),
-  embeddings: async (mesh) =>
-    table(
-      ["embedding", "cells", "dimension"],
-      (await mesh.catalog.listEmbeddings({})).embeddings.map((one) => [
-        one.name,
-        formatCount(one.cells),
-        one.dimension,
-      ]),
-    ),
-  indexes: async (mesh) =>
-    table(
-      ["index", "model", "cells", "kind", "metric", "ontology"],
-      (await mesh.catalog.listIndexes({})).indexes.map((one) => [
-        one.name,
-        one.model,
-        formatCount(one.cells),
-        one.kind,
-        one.metric,
-        one.ontology,
-      ]),
-    ),
-  ontologies: async (mesh) =>
-    table(
-      ["ontology", "terms", "column"],
-      (await mesh.catalog.listOntologies({})).ontologies.map((one) => [
-        one.name,
-        formatCount(one.terms),
-        one.columnName,
-      ]),
-    ),
+/** A kind of resource: how it is listed, and what a person wants to see of it. */
+interface Kind {
+  page(
+    mesh: MeshClient,
+    page: { pageSize: number; pageToken: string },
+  ): Promise<{ rows: readonly Row[]; next: string }>;
+  readonly header: readonly string[];
+}
+
+interface Row {
+  readonly cells: readonly (string | number)[];
+  readonly json: JsonValue;
+}
+
+/** Most columns are facts of the resource; `json` has all of them, the place of its files included. */
+const kinds: Readonly<Record<string, Kind>> = {
+  datasets: {
+    header: ["dataset", "cells", "ingests"],
+    page: async (mesh, page) => {
+      const { datasets, nextPageToken } = await mesh.catalog.listDatasets(page);
+      const rows = datasets.map((one) => ({
+        cells: [one.name, formatCount(one.cells), one.ingests],
+        json: toJson(DatasetSchema, one),
+      }));
+      return { rows, next: nextPageToken };
+    },
+  },
+  ingests: {
+    header: ["ingest", "dataset", "state", "cells", "genes", "source"],
+    page: async (mesh, page) => {
+      const { ingests, nextPageToken } = await mesh.catalog.listIngests(page);
+      const rows = ingests.map((one) => ({
+        cells: [
+          one.id,
+          one.dataset,
+          nameOf(IngestState, one.state),
+          formatCount(one.cells),
+          formatCount(one.features),
+          printable(one.sourceUri),
+        ],
+        json: toJson(IngestSchema, one),
+      }));
+      return { rows, next: nextPageToken };
+    },
+  },
+  curricula: {
+    header: ["curriculum", "dataset", "cells", "bins", "state"],
+    page: async (mesh, page) => {
+      const { curricula, nextPageToken } = await mesh.catalog.listCurricula(page);
+      const rows = curricula.map((one) => ({
+        cells: [
+          one.name,
+          one.dataset,
+          formatCount(one.cells),
+          one.bins,
+          one.state === CurriculumState.EXTRACTED ? "extracted" : "prepared",
+        ],
+        json: toJson(CurriculumSchema, one),
+      }));
+      return { rows, next: nextPageToken };
+    },
+  },
+  models: {
+    header: ["model", "kind", "dimension", "curriculum", "default"],
+    page: async (mesh, page) => {
+      const { models, nextPageToken } = await mesh.catalog.listModels(page);
+      const rows = models.map((one) => ({
+        cells: [one.name, one.kind, one.dimension, one.curriculum, one.isDefault ? "yes" : ""],
+        json: toJson(ModelSchema, one),
+      }));
+      return { rows, next: nextPageToken };
+    },
+  },
+  embeddings: {
+    header: ["embedding", "cells", "dimension"],
+    page: async (mesh, page) => {
+      const { embeddings, nextPageToken } = await mesh.catalog.listEmbeddings(page);
+      const rows = embeddings.map((one) => ({
+        cells: [one.name, formatCount(one.cells), one.dimension],
+        json: toJson(EmbeddingSchema, one),
+      }));
+      return { rows, next: nextPageToken };
+    },
+  },
+  indexes: {
+    header: ["index", "model", "cells", "kind", "metric", "ontology"],
+    page: async (mesh, page) => {
+      const { indexes, nextPageToken } = await mesh.catalog.listIndexes(page);
+      const rows = indexes.map((one) => ({
+        cells: [one.name, one.model, formatCount(one.cells), one.kind, one.metric, one.ontology],
+        json: toJson(IndexSchema, one),
+      }));
+      return { rows, next: nextPageToken };
+    },
+  },
+  ontologies: {
+    header: ["ontology", "terms", "column"],
+    page: async (mesh, page) => {
+      const { ontologies, nextPageToken } = await mesh.catalog.listOntologies(page);
+      const rows = ontologies.map((one) => ({
+        cells: [one.name, formatCount(one.terms), one.columnName],
+        json: toJson(OntologySchema, one),
+      }));
+      return { rows, next: nextPageToken };
+    },
+  },
 };
 
-const list = defineCommand({
+export const list = defineCommand({
   name: "list",
-  summary: "List what the catalog holds.",
-  usage: `list ${Object.keys(kinds).join(" | ")}`,
+  usage: `list ${Object.keys(kinds).join(" | ")} [--limit N]`,
   positionals: 1,
-  options: { api: meshOptions.api },
+  options: {
+    ...meshOptions,
+    limit: { type: "string", value: "N", help: "at most so many, newest first", default: "100" },
+  },
   async run({ options, positionals }) {
-    const kind = positionals[0] ?? "";
-    const show = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
-    if (show === undefined)
-      throw new CliError("usage", `list knows ${Object.keys(kinds).join(", ")}; found "${kind}"`);
-    await withMesh(options.api, async (mesh) => void write(await show(mesh)));
+    const name = positionals[0] ?? "";
+    const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+    if (kind === undefined)
+      throw new CliError("usage", `list knows ${Object.keys(kinds).join(", ")}; found "${name}"`);
+    const limit = integerOption("limit", options.limit, { min: 1, max: 1_000_000 }) as number;
+    await withMesh(options.api, async (mesh) => {
+      const rows = await everyPage(limit, 500, (pageSize, pageToken) =>
+        kind.page(mesh, { pageSize, pageToken }),
+      );
+      write(
+        options.json
+          ? JSON.stringify(rows.map(({ json }) => json))
+          : table(
+              kind.header,
+              rows.map(({ cells }) => cells),
+            ),
+      );
+    });
   },
 });
 
-const lineage = defineCommand({
+export const lineage = defineCommand({
   name: "lineage",
-  summary: "Show all that a resource rests on, down to the source files.",
   usage: "lineage index|model|embedding|curriculum|ingest NAME",
   positionals: 2,
   options: meshOptions,
@@ -227,6 +283,3 @@ export function lineageText(
   if (first !== undefined) visit(`${first.kind}/${first.name}`, 0);
   return lines.join("\n");
 }
-
-/** Verbs that only look. */
-export const look: readonly Command[] = [status, inspect, list, lineage];

@@ -15,13 +15,11 @@ import { defineCommand, meshOptions } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { formatCount } from "../terminal/text.ts";
 
-/** `cytomesh ontology`: make a resource from a published ontology and register it. */
-export const ontology = defineCommand({
-  name: "ontology",
-  summary:
-    "Build a cell-ontology resource from an .obo, OBO-graphs .json or resource .json file (also .zst) and register it.",
+/** `cytomesh ontology add`: make a resource from a published ontology and register it. */
+export const ontologyAdd = defineCommand({
+  name: "ontology add",
   usage: "ontology add NAME FILE --output URI",
-  positionals: 3,
+  positionals: 2,
   options: {
     api: meshOptions.api,
     output: {
@@ -32,8 +30,8 @@ export const ontology = defineCommand({
     description: { type: "string", value: "TEXT", help: "readable description" },
   },
   async run({ options, positionals }) {
-    const [verb, name, file] = positionals;
-    if (verb !== "add" || name === undefined || file === undefined || options.output === undefined)
+    const [name, file] = positionals;
+    if (name === undefined || file === undefined || options.output === undefined)
       throw new CliError("usage", "use: ontology add NAME FILE --output URI");
     const resource = await readOntologyFile(file);
     await withMesh(options.api, async (mesh) => {

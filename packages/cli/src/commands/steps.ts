@@ -6,31 +6,25 @@ import {
   EmbedSpecSchema,
   ExtractSpecSchema,
   FeatureDerivation,
+  type IngestedFile,
+  IngestedFile_Outcome,
   IngestSpecSchema,
   MatrixSource,
   PrepareSpecSchema,
   TrainPcaSpecSchema,
 } from "@cytomesh/contracts/jobs/v1/specs";
-import { toUri } from "@cytomesh/object-store";
-import {
-  type Command,
-  choiceOption,
-  defineCommand,
-  integerOption,
-  jobOptions,
-  pairsOption,
-} from "../command.ts";
+import { joinUri, toUri } from "@cytomesh/object-store";
+import { choiceOption, defineCommand, integerOption, jobOptions, pairsOption } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { readRequestFile } from "../request-file.ts";
+import { formatCount, nameOf, printable, table } from "../terminal/text.ts";
 import { submit } from "./submit.ts";
 import { validationOptions } from "./validation-options.ts";
 
 const integer32 = { min: 1, max: 2 ** 31 - 1 };
 
-const ingest = defineCommand({
+export const ingest = defineCommand({
   name: "ingest",
-  summary:
-    "Ingest AnnData (.h5ad, zarr), 10x (HDF5, Matrix Market) and loom files into a dataset. A file whose content is already there is left alone.",
   usage: "ingest FILE… --dataset NAME",
   positionals: Number.POSITIVE_INFINITY,
   options: {
@@ -79,13 +73,29 @@ const ingest = defineCommand({
     if (options.profile !== undefined) spec.profile = options.profile;
     spec.geneListUris.push(...(options["gene-list"] ?? []).map(toUri));
     spec.allFeatureTypes ||= options["all-feature-types"];
-    await submit(options, "ingest", { case: "ingest", value: spec }, signal);
+    await submit(options, "ingest", { case: "ingest", value: spec }, signal, async (result) =>
+      result.case === "ingest" ? ingestedFiles(result.value.files) : [],
+    );
   },
 });
 
-const prepare = defineCommand({
+/** What became of each file, and what a person should look at although it kept nothing out. */
+function ingestedFiles(files: readonly IngestedFile[]): string[] {
+  const rows = files.map((file) => [
+    nameOf(IngestedFile_Outcome, file.outcome).replace("_", " "),
+    formatCount(file.cells),
+    formatCount(file.features),
+    file.ingestId,
+    printable(file.uri),
+  ]);
+  return [
+    ...table(["outcome", "cells", "genes", "ingest", "file"], rows).split("\n"),
+    ...files.flatMap(({ uri, warnings }) => warnings.map((warning) => `! ${uri}: ${warning}`)),
+  ];
+}
+
+export const prepare = defineCommand({
   name: "prepare",
-  summary: "Prepare a curriculum: choose cells, rank them, cut bins.",
   usage: "prepare NAME --dataset NAME",
   positionals: 1,
   options: {
@@ -149,9 +159,8 @@ function jsonOption(name: string, text: string): JsonObject {
   throw new CliError("usage", `--${name} expects a JSON object, found ${text}`);
 }
 
-const extract = defineCommand({
+export const extract = defineCommand({
   name: "extract",
-  summary: "Write the bins of a prepared curriculum as .h5ad files.",
   usage: "extract NAME [--bin N]…",
   positionals: 1,
   options: { ...jobOptions, bin: { type: "string", multiple: true, value: "N", help: "only this bin" } },
@@ -165,13 +174,15 @@ const extract = defineCommand({
       spec.bins = options.bin.map(
         (text) => integerOption("bin", text, { min: 0, max: 2 ** 31 - 1 }) as number,
       );
-    await submit(options, "extract", { case: "extract", value: spec }, signal);
+    await submit(options, "extract", { case: "extract", value: spec }, signal, async (_, mesh) => {
+      const { curriculum } = await mesh.catalog.getCurriculum({ name: spec.curriculum });
+      return curriculum === undefined ? [] : [`bins  ${joinUri(curriculum.uri, "bins")}/`];
+    });
   },
 });
 
-const train = defineCommand({
+export const train = defineCommand({
   name: "train",
-  summary: "Fit a PCA over the bins of a curriculum and register it as an ONNX model.",
   usage: "train MODEL --curriculum NAME",
   positionals: 1,
   options: {
@@ -197,9 +208,8 @@ const train = defineCommand({
   },
 });
 
-const embed = defineCommand({
+export const embed = defineCommand({
   name: "embed",
-  summary: "Run a model over every bin of a curriculum.",
   usage: "embed --model NAME --curriculum NAME [--name EMBEDDING]",
   positionals: 0,
   options: {
@@ -220,9 +230,8 @@ const embed = defineCommand({
   },
 });
 
-const index = defineCommand({
+export const index = defineCommand({
   name: "index",
-  summary: "Build a vector index over an embedding, with the cell metadata it votes and filters on.",
   usage: "index NAME --embedding NAME",
   positionals: 1,
   options: {
@@ -260,6 +269,3 @@ const index = defineCommand({
     await submit(options, "index", { case: "buildIndex", value: spec }, signal);
   },
 });
-
-/** Every job step as an idempotent verb. */
-export const steps: readonly Command[] = [ingest, prepare, extract, train, embed, index];

@@ -9,8 +9,6 @@ const logLevels = { trace: "trace", debug: "debug", info: "info", warn: "warn", 
 /** `cytomesh up`: all services in one process, until it is stopped. */
 export const up = defineCommand({
   name: "up",
-  summary:
-    "Run the whole mesh in this process, with embedded Postgres, bus and store where nothing else is configured.",
   usage: "up [--data-dir DIR] [--any-ports]",
   positionals: 0,
   options: {

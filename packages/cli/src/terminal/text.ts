@@ -61,3 +61,8 @@ export function csvLine(values: readonly string[]): string {
     .map((value) => (/[",\n\r]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value))
     .join(",");
 }
+
+/** A value of a set of names as people write it. */
+export function nameOf(values: Readonly<Record<string, number>>, value: number): string {
+  return (Object.entries(values).find(([, one]) => one === value)?.[0] ?? "unknown").toLowerCase();
+}
