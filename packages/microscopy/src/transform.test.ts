@@ -127,8 +127,33 @@ test("a projection is the greatest value of each place, signed, unsigned and flo
     const planes = [3, 5, 9].map((seed) => from({ length: 37 }, (_, i) => ((i * seed * 7_919) % 251) - 100));
     for (const data of planes) projection.add({ width: 37, height: 1, samples: 1, pixelType: type, data });
     const expected = from({ length: 37 }, (_, i) => Math.max(...planes.map((data) => data[i]!)));
-    assert.deepEqual(projection.result().data, expected, type);
     assert.throws(() => projection.add(noise(1, 1)), { tag: "invalid-argument" });
+    assert.deepEqual(projection.result().data, expected, type);
+    assert.throws(() => projection.result(), { tag: "invalid-argument" });
+  }
+});
+
+test("planes are projected where they were put, beside another projection, into memory of the caller's", () => {
+  const shape = { width: 300, height: 200, samples: 1, pixelType: "uint16" } as const;
+  const planes = [1, 2, 3].map((seed) => noise(300, 200, 1, seed).data as Uint16Array<ArrayBuffer>);
+  for (let round = 0; round < 2; round++) {
+    const [projection, other] = [createMaxProjection(), createMaxProjection()];
+    assert.equal(projection.room(), undefined);
+    for (const data of planes) {
+      const room = (projection.room() ?? new Uint16Array(data.length)) as Uint16Array<ArrayBuffer>;
+      room.set(data);
+      projection.add({ ...shape, data: room });
+      other.add({ ...shape, data: data.map((value) => 65_535 - value) });
+    }
+    const into = new Uint16Array(60_000);
+    assert.equal(projection.result(into).data, into);
+    const greatest = planes[0]!.map((_, i) => Math.max(...planes.map((data) => data[i]!)));
+    const least = planes[0]!.map((_, i) => Math.min(...planes.map((data) => data[i]!)));
+    assert.deepEqual(into, greatest);
+    assert.deepEqual(
+      other.result().data,
+      least.map((value) => 65_535 - value),
+    );
   }
 });
 

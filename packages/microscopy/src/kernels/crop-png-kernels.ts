@@ -1,4 +1,4 @@
-import { instantiate, type WasmMemory } from "./instantiate.ts";
+import { kernelPool, type WasmMemory } from "./instantiate.ts";
 
 /** What `assembly/crop-png.ts` exports: see there. `kind` 1 is grey, 2 RGB without red, 3 RGB; planes and plans are addresses. */
 export interface CropPngExports {
@@ -38,16 +38,8 @@ export interface CropPngExports {
   cut(plan: number, left: number, top: number, columns: number, rows: number, to: number): number;
 }
 
-/** Memory beyond which kernels are given up rather than kept: a big field must not weigh on the process for ever. */
-const KEEP_BYTES = 128 * 1024 * 1024;
-
-const idle: CropPngExports[] = [];
+const pool = kernelPool<CropPngExports>("crop-png");
 
 /** Kernels with a memory that is the caller's until they are given back. */
-export function takeCropPngKernels(): CropPngExports {
-  return idle.pop() ?? instantiate<CropPngExports>("crop-png");
-}
-
-export function giveBackCropPngKernels(kernels: CropPngExports): void {
-  if (kernels.memory.buffer.byteLength <= KEEP_BYTES && idle.length < 4) idle.push(kernels);
-}
+export const takeCropPngKernels = pool.take;
+export const giveBackCropPngKernels = pool.giveBack;

@@ -27,6 +27,21 @@ export function instantiate<T>(name: string): T {
   return new wasm.Instance(module, { env: { abort } }).exports as T;
 }
 
+/** Memory beyond which kernels are given up rather than kept: a big field must not weigh on the process for ever. */
+const KEEP_BYTES = 128 * 1024 * 1024;
+const KEEP_INSTANCES = 4;
+
+/** Instances whose memory is one caller's at a time, and is used again: the system takes long to find new memory. */
+export function kernelPool<T extends { readonly memory: WasmMemory }>(name: string) {
+  const idle: T[] = [];
+  return {
+    take: (): T => idle.pop() ?? instantiate<T>(name),
+    giveBack(kernels: T): void {
+      if (kernels.memory.buffer.byteLength <= KEEP_BYTES && idle.length < KEEP_INSTANCES) idle.push(kernels);
+    },
+  };
+}
+
 /** Makes the memory reach to `end`. Views of it taken before are void afterwards. */
 export function reach(memory: WasmMemory, end: number): void {
   const missing = end - memory.buffer.byteLength;

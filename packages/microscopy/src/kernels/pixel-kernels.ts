@@ -1,4 +1,4 @@
-import { instantiate, type WasmMemory } from "./instantiate.ts";
+import { instantiate, kernelPool, type WasmMemory } from "./instantiate.ts";
 
 /** Whole vectors are compared: what lies behind `bytes` up to the step of 64 is changed too. */
 export type Max = (into: number, from: number, bytes: number) => void;
@@ -37,11 +37,12 @@ let shared: PixelExports | undefined;
 
 /** The kernels of this thread; they share one memory, so a caller must not await between filling and emptying it. */
 export function pixelKernels(): PixelExports {
-  shared ??= newPixelKernels();
+  shared ??= instantiate<PixelExports>("pixels");
   return shared;
 }
 
-/** Kernels with a memory of their own, to be kept over awaits. */
-export function newPixelKernels(): PixelExports {
-  return instantiate<PixelExports>("pixels");
-}
+const projections = kernelPool<PixelExports>("pixels");
+
+/** Kernels with a memory of their own, to be kept over awaits, until they are given back. */
+export const takeProjectionKernels = projections.take;
+export const giveBackProjectionKernels = projections.giveBack;

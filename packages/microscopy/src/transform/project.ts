@@ -1,41 +1,49 @@
 import { MicroscopyError } from "../errors.ts";
 import { padded, reach } from "../kernels/instantiate.ts";
-import { type Max, newPixelKernels, type PixelExports } from "../kernels/pixel-kernels.ts";
-import { bytesOf, newPixels, type PixelArray, type PixelType, pixelsFrom } from "../pixels.ts";
+import {
+  giveBackProjectionKernels,
+  type Max,
+  type PixelExports,
+  takeProjectionKernels,
+} from "../kernels/pixel-kernels.ts";
+import { bytesOf, type PixelArray, type PixelType, pixelsFrom, pixelsInto } from "../pixels.ts";
 import type { MicroscopyImage, Plane, PlaneRequest, ReadOptions } from "../types.ts";
 
 /** Planes in, their maximum out; holds two planes. */
 export interface MaxProjection {
   /** All planes of one size and type. @throws MicroscopyError `invalid-argument`. */
   add(plane: Plane): void;
-  /** @throws MicroscopyError `invalid-argument` before the first plane. */
-  result(): Plane;
+  /** Where the next plane may be put, so that it is not copied; undefined before the first. Nobody may touch it after the result. */
+  room(): PixelArray | undefined;
+  /**
+   * Ends the projection: its memory is another's then.
+   *
+   * @param into takes the result; of the planes' type and length.
+   * @throws MicroscopyError `invalid-argument`, also before the first plane and after the end.
+   */
+  result(into?: PixelArray): Plane;
 }
 
 /** A multiple of the kernels' step, so that none reaches into the next piece. */
 const PIECE_BYTES = 64 * 1024;
 
 export function createMaxProjection(): MaxProjection {
-  const { add, result } = createAccumulator();
-  return { add, result };
-}
-
-interface Accumulator extends MaxProjection {
-  /** Where the next plane may be put, so that it is not copied; undefined before the first. */
-  room(): PixelArray | undefined;
-}
-
-function createAccumulator(): Accumulator {
-  const kernels = newPixelKernels();
+  const kernels = takeProjectionKernels();
   // Planes come by pieces that stay in the processor's cache.
   const piece = kernels.heapBase();
   const into = piece + padded(PIECE_BYTES);
   let first: Omit<Plane, "data"> | undefined;
   let room: PixelArray | undefined;
   let bytes = 0;
+  let ended = false;
+  const checkOpen = () => {
+    if (ended)
+      throw new MicroscopyError("invalid-argument", "The projection has ended: its result was taken");
+  };
   return {
-    room: () => room,
+    room: () => (ended ? undefined : room),
     add(plane) {
+      checkOpen();
       const { width, height, samples, pixelType, data } = plane;
       const from = bytesOf(data);
       if (first === undefined) {
@@ -68,10 +76,13 @@ function createAccumulator(): Accumulator {
         max(into + at, piece, end - at);
       }
     },
-    result() {
+    result(given) {
+      checkOpen();
       if (first === undefined) throw new MicroscopyError("invalid-argument", "A projection of no planes");
-      const data = newPixels(first.pixelType, first.width * first.height * first.samples);
+      const data = pixelsInto(given, first.pixelType, first.width * first.height * first.samples);
       bytesOf(data).set(new Uint8Array(kernels.memory.buffer, into, bytes));
+      ended = true;
+      giveBackProjectionKernels(kernels);
       return { ...first, data };
     },
   };
@@ -109,7 +120,7 @@ export async function maxOverZ(
 ): Promise<Plane> {
   const depth = image.info.series[request.series ?? 0]?.sizes.z ?? 1;
   if (depth === 1) return image.plane(request, options);
-  const projection = createAccumulator();
+  const projection = createMaxProjection();
   for (let z = 0; z < depth; z++)
     projection.add(await image.plane({ ...request, z }, { ...options, into: projection.room() }));
   return projection.result();

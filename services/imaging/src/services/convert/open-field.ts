@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import {
+  createMaxProjection,
   MicroscopyError,
   type MicroscopyImage,
   openImage,
@@ -215,14 +216,14 @@ function fieldOf(
       const data = takePlane(x * y);
       if (projection === "middle" || z === 1) await read(z === 1 ? 0 : Math.floor((z - 1) / 2), data);
       else {
-        await read(0, data);
-        const other = takePlane(x * y);
-        for (let depth = 1; depth < z; depth++) {
+        const maximum = createMaxProjection();
+        for (let depth = 0; depth < z; depth++) {
           signal.throwIfAborted();
-          await read(depth, other);
-          maxInto(data, other);
+          const plane = (maximum.room() as typeof data | undefined) ?? data;
+          await read(depth, plane);
+          maximum.add({ width: x, height: y, samples: 1, pixelType: "uint16", data: plane });
         }
-        giveBack(other);
+        maximum.result(data);
       }
       return { width: x, height: y, data };
     },
@@ -256,13 +257,6 @@ function maxValueOf({ pixelType, bitsPerSample, significantBits }: SeriesInfo): 
   if (pixelType.startsWith("float")) return 65_535;
   const bits = (significantBits ?? bitsPerSample) - (pixelType.startsWith("int") ? 1 : 0);
   return 2 ** Math.min(16, bits) - 1;
-}
-
-function maxInto(into: Uint16Array, other: Uint16Array): void {
-  for (let i = 0; i < into.length; i++) {
-    const value = other[i] as number;
-    if (value > (into[i] as number)) into[i] = value;
-  }
 }
 
 /** Puts a sample of a plane into `result`. @throws ImagingError `unsupported-pixels` when a value is not a whole number from 0 to 65535. */
