@@ -21,4 +21,4 @@ export type {
   StreamOptions,
 } from "./types.ts";
 export type { ObjectScheme, ParsedUri } from "./uri.ts";
-export { joinUri, parseUri, toUri } from "./uri.ts";
+export { formatUri, joinUri, parseUri, toUri } from "./uri.ts";

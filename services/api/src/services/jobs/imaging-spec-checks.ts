@@ -145,4 +145,6 @@ export function checkFormatMetadata(checks: Checks, spec: FormatMetadataSpec): v
     if (needed) checks.uri(`${at}.${name}`, uri);
     else if (uri !== "") checks.add(`${at}.${name}`, "is not read by this recipe");
   }
+  if ([spec.metadataUri, ...Object.values(tables).map(([uri]) => uri)].includes(spec.outputUri))
+    checks.add(`${at}.output_uri`, "is one of the tables that are read");
 }

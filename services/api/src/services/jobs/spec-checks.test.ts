@@ -176,4 +176,11 @@ test("what contradicts itself in an imaging job is named", () => {
       "spec.format_metadata.genes_uri",
     ],
   );
+  assert.deepEqual(
+    wrongFields({
+      case: "formatMetadata",
+      value: { metadataUri: "s3://b/m", outputUri: "s3://b/m", recipe: 2, annotationsUri: "s3://b/a" },
+    }),
+    ["spec.format_metadata.output_uri"],
+  );
 });

@@ -73,8 +73,28 @@ test("a listing may be lines or a table, relative or not", async (t) => {
   await writeFile(join(dir, "list.csv"), "size,uri\n1,a.tif\n2,sub/b.tif\n3,s3://bucket/c d.tif\n");
   assert.deepEqual(await find({ listingUri: at("list.csv") }), expected);
   assert.deepEqual(await find({ listingUri: at("list.csv"), pattern: "b.tif" }), [expected[1]]);
+  // Lines are taken whole; absolute paths, folders above and other schemes are what they say.
+  const names = ["plate, well 1.tif", 'a"b.tif', "50%#1?.tif", "ü 😀.tif"];
+  const others = [join(dir, "x y.tif"), "../up.tif", "./a.tif", "gs://bucket/k,1.tif", names[0]];
+  await writeFile(join(dir, "odd.txt"), `\uFEFF# a, b\r\n\r\n${[...names, ...others].join("\r\n")}`);
+  assert.deepEqual(await find({ listingUri: at("odd.txt") }), [
+    ...names.map(at),
+    at("x y.tif"),
+    toUri(join(dir, "..", "up.tif")),
+    at("a.tif"),
+    "gs://bucket/k,1.tif",
+  ]);
+  await writeFile(join(dir, "quoted.csv"), '# made today\n"URI","n"\n"plate, well 1.tif",1\n');
+  assert.deepEqual(await find({ listingUri: at("quoted.csv") }), [at("plate, well 1.tif")]);
   await writeFile(join(dir, "bad.txt"), "http://nowhere/a.tif\n");
   await assert.rejects(find({ listingUri: at("bad.txt") }), { tag: "bad-listing", message: /line 1/ });
+});
+
+test("what a job writes below the folder that it lists is not among its files", async (t) => {
+  const { store, at, prefix } = await folder(t, ["a.tif", "out/request.json", "out-2/b.tif"]);
+  const listing = create(FileListingSchema, { prefixUri: prefix });
+  const files = await frozenFiles(store, at("out"), { uris: [], listing }, signal);
+  assert.deepEqual(files, [at("a.tif"), at("out-2/b.tif")]);
 });
 
 test("the list that was made first stays, whatever appears later", async (t) => {

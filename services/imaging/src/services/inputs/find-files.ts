@@ -1,8 +1,8 @@
 import type { FileListing } from "@cytomesh/contracts/jobs/v1/imaging";
-import { joinUri, type ObjectStore, parseUri, putOnce } from "@cytomesh/object-store";
+import { joinUri, type ObjectStore, putOnce } from "@cytomesh/object-store";
 import { ImagingError } from "../../errors.ts";
-import { parseRows } from "../tables/csv.ts";
 import { fits } from "./glob.ts";
+import { listed } from "./listing.ts";
 
 /** Files of one job: more are a mistake in a prefix, and would not fit a list in memory. */
 const maxFiles = 2_000_000;
@@ -26,7 +26,8 @@ export async function frozenFiles(
 ): Promise<string[]> {
   const at = joinUri(outputUri, "inputs.txt");
   if ((await store.head(at, { signal })) !== undefined) return linesOf(await store.get(at, { signal }));
-  const files = await findFiles(store, wanted, signal);
+  const own = `${outputUri.replace(/\/+$/, "")}/`;
+  const files = await findFiles(store, wanted, signal, own);
   const standing = await putOnce(store, at, files.map((uri) => `${uri}\n`).join(""), {
     contentType: "text/plain",
     signal,
@@ -38,8 +39,17 @@ function linesOf(bytes: Uint8Array): string[] {
   return Buffer.from(bytes).toString().split("\n").filter(Boolean);
 }
 
-/** The files named, then those found by looking, each once. See `frozenFiles`. */
-export async function findFiles(store: ObjectStore, wanted: Wanted, signal: AbortSignal): Promise<string[]> {
+/**
+ * The files named, then those found by looking, each once. See `frozenFiles`.
+ *
+ * @param own prefix of the job's own files, which may lie below that of the listing and are not meant.
+ */
+export async function findFiles(
+  store: ObjectStore,
+  wanted: Wanted,
+  signal: AbortSignal,
+  own?: string,
+): Promise<string[]> {
   const found = new Set(wanted.uris);
   const { listing } = wanted;
   if (listing !== undefined) {
@@ -47,8 +57,8 @@ export async function findFiles(store: ObjectStore, wanted: Wanted, signal: Abor
     const matches = fits(listing.pattern);
     const uris =
       listing.listingUri === ""
-        ? below(store, listing.prefixUri, matches, signal)
-        : listed(store, listing.listingUri, matches, signal);
+        ? below(store, listing.prefixUri, matches, signal, own)
+        : listed(store, listing.listingUri, (path) => matches(readable(path)), signal);
     for await (const uri of uris) {
       found.add(uri);
       if (found.size > maxFiles)
@@ -71,9 +81,11 @@ async function* below(
   prefix: string,
   matches: (path: string) => boolean,
   signal: AbortSignal,
+  own: string | undefined,
 ): AsyncGenerator<string> {
   const images = new Set<string>();
   for await (const { uri } of store.list(prefix, { signal })) {
+    if (own !== undefined && uri.startsWith(own)) continue;
     const path = uri.startsWith(prefix) ? uri.slice(prefix.length) : nameOf(uri);
     // An OME-Zarr image is a folder: it counts once, by its root.
     const zarr = /^(.*?\.zarr)\//.exec(path)?.[1];
@@ -84,42 +96,6 @@ async function* below(
       if (matches(readable(zarr))) yield uri.slice(0, uri.length - path.length) + zarr;
     }
   }
-}
-
-async function* listed(
-  store: ObjectStore,
-  listingUri: string,
-  matches: (path: string) => boolean,
-  signal: AbortSignal,
-): AsyncGenerator<string> {
-  const folder = listingUri.slice(0, listingUri.lastIndexOf("/") + 1);
-  let column: number | undefined;
-  let line = 0;
-  for await (const row of parseRows(await store.stream(listingUri, { signal }), listingUri)) {
-    line += 1;
-    if (column === undefined) {
-      const header = row.map((text) => text.trim().toLowerCase());
-      column = Math.max(0, header.indexOf("uri"));
-      if (header.includes("uri")) continue;
-    }
-    const text = row[column]?.trim() ?? "";
-    if (text === "" || text.startsWith("#")) continue;
-    const uri = /^[a-z0-9]+:\/\//.test(text) ? text : relative(folder, text);
-    try {
-      parseUri(uri);
-    } catch (cause) {
-      const reason = (cause as Error).message;
-      throw new ImagingError("bad-listing", `${listingUri}, line ${line}: expected a URI, ${reason}`, {
-        cause,
-      });
-    }
-    if (matches(readable(text))) yield uri;
-  }
-}
-
-function relative(folder: string, path: string): string {
-  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-  return joinUri(folder, ...parts);
 }
 
 function readable(path: string): string {

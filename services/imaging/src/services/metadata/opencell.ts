@@ -1,3 +1,4 @@
+import { ImagingError } from "../../errors.ts";
 import type { Join } from "./join.ts";
 import { cropSide, floatText, type SubcellRow } from "./rows.ts";
 
@@ -42,7 +43,11 @@ export interface OpencellNotes {
   ensemblIdsDisagree: number;
 }
 
-/** One row. The join is by gene name alone, as Ensembl ids disagree between the sources; they decide only between rows of one gene. */
+/**
+ * One row. The join is by gene name alone, as Ensembl ids disagree between the sources; they decide only between rows of one gene.
+ *
+ * @throws ImagingError `bad-table` for a centre that is no number.
+ */
 export function opencellRow(
   record: Record<string, string>,
   names: Join<true>,
@@ -62,10 +67,19 @@ export function opencellRow(
     if (annotation.ensemblId !== name?.ensemblId) notes.ensemblIdsDisagree += 1;
   }
   const location = annotation?.grades[0] ?? "";
-  const corner = (centre: string) => (centre === "" ? "" : floatText(Number(centre) - cropSide / 2));
+  const corner = (column: "resz_center_y" | "resz_center_x") => {
+    const text = value(column);
+    if (text.trim() === "") return "";
+    const centre = Number(text);
+    if (Number.isFinite(centre)) return floatText(centre - cropSide / 2);
+    throw new ImagingError(
+      "bad-table",
+      `${image}: expected a number in ${column}, found ${text.slice(0, 80)}`,
+    );
+  };
   return {
-    top: corner(value("resz_center_y")),
-    left: corner(value("resz_center_x")),
+    top: corner("resz_center_y"),
+    left: corner("resz_center_x"),
     width: String(cropSide),
     height: String(cropSide),
     id: image.replaceAll("proj.tif", "") + value("cell_id"),

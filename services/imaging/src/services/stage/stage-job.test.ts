@@ -160,3 +160,16 @@ test("killed at any step, the next attempt ends with the same bytes", async (t) 
     assert.equal(relative(await output(), dir), expected, `killed after step ${n} of ${steps}`);
   }
 });
+
+test("an OME-Zarr image is copied as the folder that it is, into one shard", async (t) => {
+  const objects = { ".zattrs": "{}", "0/.zarray": "[]", "0/0/0/50%": "chunk" };
+  const files = Object.entries(objects).map(([path, text]) => [`a #1.ome.zarr/${path}`, text]);
+  const { stage, output } = await world(t, { ...Object.fromEntries(files), "b.tif": "b" });
+  await stage((await world(t, {})).store, { shards: 2 });
+  const { "staged.csv": table, ...written } = await output();
+  for (const [path, text] of Object.entries(objects))
+    assert.equal(written[`shards/00000/a #1.ome.zarr/${path}`], text);
+  assert.equal(written["shards/00001/b.tif"], "b");
+  const lines = Object.entries(objects).map(([path, text]) => `${sha256(text)}  ${path}\n`);
+  assert.match(String(table), new RegExp(`a%20%231\\.ome\\.zarr,9,${sha256(lines.join(""))}\n`));
+});

@@ -1,21 +1,15 @@
-import { createHash } from "node:crypto";
 import type { StageSpec } from "@cytomesh/contracts/jobs/v1/imaging";
 import { defineHandler, describeFailure, type JobContext, JobFailure } from "@cytomesh/jobs";
 import { joinUri, type ObjectStore } from "@cytomesh/object-store";
 import { ImagingError } from "../../errors.ts";
-import {
-  type FileFailure,
-  type StagedFile,
-  type StageRecord,
-  stageRecordSchema,
-  stageRequest,
-} from "../../schemas/stage.ts";
+import { type FileFailure, type StageRecord, stageRecordSchema, stageRequest } from "../../schemas/stage.ts";
 import type { ImagingDeps } from "../deps.ts";
 import { frozenFiles, nameOf } from "../inputs/find-files.ts";
 import { errorLines, errorsHeader, failureSummary } from "../jobs/errors-table.ts";
 import { type JobFolder, jobFolder } from "../jobs/job-folder.ts";
 import { dealShards, inLanes, runShards, type Shard, withRetries } from "../jobs/shards.ts";
 import { csvLine } from "../tables/csv.ts";
+import { copyImage, pathOf } from "./copy.ts";
 
 /** Copies at the same time when a spec does not say, as the published pipeline has it. */
 const defaultParallel = 16;
@@ -113,7 +107,7 @@ function targetNames(uris: readonly string[], spec: StageSpec): string[] {
   const names = uris.map((uri) => {
     const name =
       spec.keepPaths && uri.startsWith(prefix)
-        ? decoded(uri, uri.slice(prefix.length).replace(/^\/+/, ""))
+        ? pathOf(uri, uri.slice(prefix.length).replace(/^\/+/, ""))
         : nameOf(uri);
     const other = owners.get(name);
     if (other !== undefined) clashes.push(`${other} and ${uri}`);
@@ -126,10 +120,6 @@ function targetNames(uris: readonly string[], spec: StageSpec): string[] {
       `${clashes.length} file(s) share a name with another: ${clashes.slice(0, 5).join(" | ")}; set keep_paths, or narrow the listing`,
     );
   return names;
-}
-
-function decoded(uri: string, path: string): string {
-  return uri.startsWith("file:") ? decodeURIComponent(path) : path;
 }
 
 async function stageShard(
@@ -163,7 +153,7 @@ async function stageShard(
         signal,
         (attempt) => {
           tries = attempt;
-          return copy(store, uri, joinUri(folder.uri, ...path.split("/")), signal);
+          return copyImage(store, uri, joinUri(folder.uri, ...path.split("/")), signal);
         },
         (error) => context.log.warn({ uri, error }, "copy failed, trying again"),
       );
@@ -184,27 +174,4 @@ async function stageShard(
   if (saves > 0 || partial !== undefined)
     await store.delete(folder.at("records", `${shard.name}.partial.json`), { signal });
   return recordOf();
-}
-
-async function copy(
-  store: ObjectStore,
-  from: string,
-  to: string,
-  signal: AbortSignal,
-): Promise<Pick<StagedFile, "bytes" | "sha256">> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  const source = await store.stream(from, { signal });
-  const body = async function* () {
-    for await (const chunk of source) {
-      const part = chunk as Uint8Array;
-      hash.update(part);
-      bytes += part.length;
-      yield part;
-    }
-  };
-  const { size } = await store.put(to, body(), { signal });
-  if (size !== bytes)
-    throw new ImagingError("file-changed", `${from}: ${bytes} bytes were read, ${to} has ${size}`);
-  return { bytes, sha256: hash.digest("hex") };
 }

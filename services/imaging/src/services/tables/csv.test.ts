@@ -33,11 +33,27 @@ test("blank lines, CRLF and a missing last line feed are nothing special", async
   ]);
 });
 
+test("a quote within a value that has none around it is part of it", async () => {
+  for (const size of [1, 3, 100])
+    assert.deepEqual(await all(parseRows(chunksOf('5" disc,a"b"\n"x",y"\n1,""\n', size), "t")), [
+      ['5" disc', 'a"b"'],
+      ["x", 'y"'],
+      ["1", ""],
+    ]);
+});
+
 test("a broken table is named with what is wrong", async () => {
   const records = (text: string) => all(parseRecords(chunksOf(text, 5), "t.csv", ["a", "b"]));
   await assert.rejects(records("a,c\n1,2\n"), { tag: "bad-table", message: /t\.csv.*missing: b/ });
   await assert.rejects(records("a,b\n1\n"), { tag: "bad-table", message: /2 values in row 1, found 1/ });
   await assert.rejects(records('a,b\n"1,2\n'), { tag: "bad-table", message: /not closed/ });
   await assert.rejects(records('a,b\n"1"x,2\n'), { tag: "bad-table", message: /follows a closed quote/ });
+  const latin = (async function* () {
+    yield Buffer.from("a,b\né,1\n", "latin1");
+  })();
+  await assert.rejects(all(parseRows(latin, "t.csv")), {
+    tag: "bad-table",
+    message: /t\.csv: expected UTF-8/,
+  });
   await assert.rejects(records(""), { tag: "bad-table", message: /found nothing/ });
 });

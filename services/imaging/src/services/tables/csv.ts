@@ -23,10 +23,10 @@ export async function* parseRows(
   delimiter: "," | "\t" = ",",
 ): AsyncGenerator<string[]> {
   let rest = "";
-  for await (const text of decoded(chunks)) {
+  for await (const text of decodedText(chunks, name)) {
     rest += text;
     let from = 0;
-    for (let end = lineEnd(rest, from); end !== -1; end = lineEnd(rest, from)) {
+    for (let end = lineEnd(rest, from, delimiter); end !== -1; end = lineEnd(rest, from, delimiter)) {
       const row = splitRow(rest.slice(from, end), delimiter, name);
       if (row !== undefined) yield row;
       from = end + 1;
@@ -45,19 +45,31 @@ export async function* parseRows(
 /** A row longer than this is a quote left open. */
 const maxRowLength = 16 * 1024 * 1024;
 
-async function* decoded(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  for await (const chunk of chunks) yield decoder.decode(chunk, { stream: true });
-  yield decoder.decode();
+/** UTF-8 as text, without a byte order mark. @throws ImagingError `bad-table` for anything else. */
+export async function* decodedText(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decode = (chunk?: Uint8Array) => {
+    try {
+      return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true });
+    } catch (cause) {
+      throw new ImagingError("bad-table", `${name}: expected UTF-8, found other bytes`, { cause });
+    }
+  };
+  for await (const chunk of chunks) yield decode(chunk);
+  yield decode();
 }
 
-/** The next line feed outside quotes, or -1. */
-function lineEnd(text: string, from: number): number {
+/** The next line feed outside quotes, or -1. A quote within a value that does not begin with one is a character like others. */
+function lineEnd(text: string, from: number, delimiter: string): number {
+  const between = delimiter.charCodeAt(0);
   let quoted = false;
+  let plain = false;
   for (let i = from; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code === 34) quoted = !quoted;
-    else if (code === 10 && !quoted) return i;
+    if (code === 34 && !plain) quoted = !quoted;
+    else if (quoted) continue;
+    else if (code === 10) return i;
+    else plain = code !== between;
   }
   return -1;
 }
