@@ -90,6 +90,7 @@ export function checkIndices(arrays: CompressedArrays, from: number, values: Val
   const raw = values instanceof Int32Array ? values : plainNumbers(values, where);
   const indices = raw instanceof Int32Array ? raw : new Int32Array(raw.length);
   const { minor } = arrays;
+  if (raw instanceof Int32Array && allBelow(raw, minor)) return raw;
   for (let i = 0; i < raw.length; i++) {
     const index = raw[i]!;
     if (!(index >= 0 && index < minor && (index | 0) === index)) {
@@ -98,6 +99,18 @@ export function checkIndices(arrays: CompressedArrays, from: number, values: Val
     indices[i] = index;
   }
   return indices;
+}
+
+/** Whether all are from 0 to below `end`: the sign tells, without a branch for each. */
+function allBelow(indices: Int32Array, end: number): boolean {
+  if (end > 2 ** 31) return indices.every((index) => index >= 0);
+  const last = (end - 1) | 0;
+  let signs = 0;
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i]!;
+    signs = signs | index | ((last - index) | 0);
+  }
+  return signs >= 0;
 }
 
 export function readValues(

@@ -22,7 +22,7 @@ export interface TurnLimits {
   mostRows?: number | undefined;
 }
 
-/** A row within its bucket is kept in 16 bits. */
+/** A row within its bucket takes so many bits at most. */
 const mostShift = 16;
 /** Every step has a piece for every bucket: more of them would be small, and their places many. */
 const maxBuckets = 2_048;

@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AnnDataError } from "../errors.ts";
-import type { Partition } from "./partition.ts";
+import type { Partition, Piece } from "./partition.ts";
 import type { TurnPlan } from "./plan.ts";
 
 /**
@@ -10,16 +10,16 @@ import type { TurnPlan } from "./plan.ts";
  * happens. Plain data that goes to other threads of the process; who made it closes it, once nobody uses it any more.
  */
 export interface TurnStore extends TurnPlan {
-  /** Where the buckets of every step begin: buckets + 1 numbers per step. */
-  starts: Uint32Array<SharedArrayBuffer>;
+  /** Per step: where the buckets begin among the entries and among the listed values, buckets + 1 numbers each; the first column; 1: columns stand apart. */
+  heads: Int32Array<SharedArrayBuffer>;
   memory: Uint8Array<SharedArrayBuffer> | undefined;
   fd: number | undefined;
   /** Where the file is, for errors. */
   folder: string;
 }
 
-/** Bytes of an entry: its row in the bucket, its column, its value. */
-export const storedBytes = ({ wide }: { wide: boolean }): number => 2 + 4 + (wide ? 8 : 4);
+/** Bytes of an entry at most: its code, its column, its value. What a step does not need of its place is never written. */
+const mostBytes = ({ wide }: TurnPlan): number => 4 + 4 + (wide ? 8 : 4);
 
 /**
  * @param memoryBytes what fits is kept in memory
@@ -27,12 +27,11 @@ export const storedBytes = ({ wide }: { wide: boolean }): number => 2 + 4 + (wid
  * @throws AnnDataError "write-failed"
  */
 export function createTurnStore(plan: TurnPlan, memoryBytes: number, folder = tmpdir()): TurnStore {
-  const bytes = plan.nnz * storedBytes(plan);
+  const bytes = plan.nnz * mostBytes(plan);
   const inMemory = bytes <= memoryBytes;
-  const starts = new Uint32Array(new SharedArrayBuffer(plan.steps * (plan.buckets + 1) * 4));
   return {
     ...plan,
-    starts,
+    heads: new Int32Array(new SharedArrayBuffer(plan.steps * headLength(plan) * 4)),
     memory: inMemory ? new Uint8Array(new SharedArrayBuffer(bytes)) : undefined,
     fd: inMemory ? undefined : namelessFile(folder, bytes),
     folder,
@@ -45,48 +44,74 @@ export function closeTurnStore(store: TurnStore): void {
   store.fd = undefined;
 }
 
-/** Offsets of the buckets in a step. */
-export function startsOf({ starts, buckets }: TurnStore, step: number): Uint32Array<SharedArrayBuffer> {
-  return starts.subarray(step * (buckets + 1), (step + 1) * (buckets + 1));
+const headLength = ({ buckets }: TurnPlan): number => 2 * (buckets + 1) + 2;
+
+function headOf(store: TurnStore, step: number) {
+  const { buckets } = store;
+  const length = headLength(store);
+  const all = store.heads.subarray(step * length, (step + 1) * length);
+  return {
+    starts: all.subarray(0, buckets + 1),
+    valueStarts: all.subarray(buckets + 1, 2 * (buckets + 1)),
+    rest: all.subarray(2 * (buckets + 1)),
+  };
 }
 
 /** @throws AnnDataError "write-failed" */
 export function writeStep(store: TurnStore, step: number, sorted: Partition): void {
-  startsOf(store, step).set(sorted.starts);
+  const { starts, valueStarts, rest } = headOf(store, step);
+  starts.set(sorted.starts);
+  valueStarts.set(sorted.valueStarts);
+  rest.set([sorted.firstColumn, sorted.columns.length > 0 ? 1 : 0]);
   const places = placesOf(store, step);
-  write(store, sorted.data, places.data);
+  write(store, sorted.codes, places.codes);
   write(store, sorted.columns, places.columns);
-  write(store, sorted.rows, places.rows);
+  write(store, sorted.values, places.values);
 }
 
-/** Entries `from` to `to` of a step, into arrays of at least so many. */
-export function readRows(store: TurnStore, step: number, from: number, to: number, into: Uint16Array): void {
-  read(store, into, to - from, placesOf(store, step).rows + from * 2);
+/** How many entries of a bucket stand in a step. */
+export function pieceLength({ heads, ...store }: TurnStore, step: number, bucket: number): number {
+  const at = step * headLength(store) + bucket;
+  return heads[at + 1]! - heads[at]!;
 }
 
-/** See `readRows`. */
-export function readColumnsAndData(
-  store: TurnStore,
-  step: number,
-  from: number,
-  to: number,
-  columns: Int32Array,
-  data: Float32Array | Float64Array,
-): void {
+/** Memory for a piece, of at least so many bytes; it is used again for the next. */
+export type PieceMemory = Readonly<
+  Record<"codes" | "columns" | "values", (bytes: number) => Uint8Array<ArrayBuffer>>
+>;
+
+/** Only the codes of a piece: they have the rows. */
+export function readCodes(store: TurnStore, step: number, bucket: number, memory: PieceMemory): Int32Array {
+  const { starts } = headOf(store, step);
+  const [from, to] = [starts[bucket]!, starts[bucket + 1]!];
+  const codes = new Int32Array(memory.codes((to - from) * 4).buffer, 0, to - from);
+  read(store, codes, placesOf(store, step).codes + from * 4);
+  return codes;
+}
+
+export function readPiece(store: TurnStore, step: number, bucket: number, memory: PieceMemory): Piece {
+  const { starts, valueStarts, rest } = headOf(store, step);
   const places = placesOf(store, step);
-  read(store, columns, to - from, places.columns + from * 4);
-  read(store, data, to - from, places.data + from * data.BYTES_PER_ELEMENT);
+  const [from, to] = [starts[bucket]!, starts[bucket + 1]!];
+  const apart = rest[1] === 1 ? to - from : 0;
+  const columns = new Int32Array(memory.columns(apart * 4).buffer, 0, apart);
+  read(store, columns, places.columns + from * 4);
+  const [first, last] = [valueStarts[bucket]!, valueStarts[bucket + 1]!];
+  const width = store.wide ? 8 : 4;
+  const Values = store.wide ? Float64Array : Float32Array;
+  const values = new Values(memory.values((last - first) * width).buffer, 0, last - first);
+  read(store, values, places.values + first * width);
+  return { codes: readCodes(store, step, bucket, memory), columns, values, firstColumn: rest[0]! };
 }
 
-/** A step has its place in the file; in it the three lists follow each other. */
-function placesOf(store: TurnStore, step: number): { data: number; columns: number; rows: number } {
+/** A step has its place in the file; in it the three lists have theirs. */
+function placesOf(store: TurnStore, step: number): Record<"codes" | "columns" | "values", number> {
   const entries = Math.min(store.stepEntries, store.nnz - step * store.stepEntries);
-  const data = step * store.stepEntries * storedBytes(store);
-  const columns = data + entries * (store.wide ? 8 : 4);
-  return { data, columns, rows: columns + entries * 4 };
+  const codes = step * store.stepEntries * mostBytes(store);
+  return { codes, columns: codes + entries * 4, values: codes + entries * 8 };
 }
 
-type Numbers = Uint16Array | Int32Array | Float32Array | Float64Array;
+type Numbers = Int32Array | Float32Array | Float64Array;
 
 function write(store: TurnStore, values: Numbers, position: number): void {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -99,12 +124,12 @@ function write(store: TurnStore, values: Numbers, position: number): void {
       done += writeSync(store.fd!, bytes, done, bytes.length - done, position + done);
     }
   } catch (error) {
-    throw failed(store.folder, store.nnz * storedBytes(store), error);
+    throw failed(store.folder, store.nnz * mostBytes(store), error);
   }
 }
 
-function read(store: TurnStore, into: Numbers, count: number, position: number): void {
-  const bytes = new Uint8Array(into.buffer, into.byteOffset, count * into.BYTES_PER_ELEMENT);
+function read(store: TurnStore, into: Numbers, position: number): void {
+  const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
   if (store.memory !== undefined) {
     bytes.set(store.memory.subarray(position, position + bytes.length));
     return;
@@ -133,7 +158,7 @@ function failed(folder: string, bytes: number, error: unknown): AnnDataError {
   const reason = error instanceof Error ? error.message : String(error);
   return new AnnDataError(
     "write-failed",
-    `${folder}: turning a matrix by column round needs ${bytes} bytes for its entries on disk: ${reason}; name another folder with tempDir`,
+    `${folder}: turning a matrix by column round needs up to ${bytes} bytes for its entries on disk: ${reason}; name another folder with tempDir`,
     { cause: error },
   );
 }

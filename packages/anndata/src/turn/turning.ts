@@ -9,9 +9,17 @@ import {
 import { AnnDataError } from "../errors.ts";
 import { growingMemory, valueArray } from "../matrix.ts";
 import type { CsrRows } from "../types.ts";
-import { bucketOffsets, countRows, type Partition, placeColumn, placeRows } from "./partition.ts";
+import {
+  bucketOffsets,
+  countCodes,
+  type Partition,
+  placeColumn,
+  placeColumnApart,
+  placeRows,
+  valueBits,
+} from "./partition.ts";
 import { planTurn, type TurnLimits, type TurnPlan } from "./plan.ts";
-import { readColumnsAndData, readRows, startsOf, type TurnStore, writeStep } from "./store.ts";
+import { type PieceMemory, pieceLength, readCodes, readPiece, type TurnStore, writeStep } from "./store.ts";
 
 /** Turns a matrix that is stored by column round, by steps that any thread with the file open can do. */
 export interface Turning {
@@ -31,10 +39,10 @@ export interface Turning {
   rows(store: TurnStore, start: number, end: number): CsrRows;
 }
 
-/** Memory that is used again: of one step, of one piece of a bucket, and of rows where the caller allows it. */
+/** Memory that is used again: of one step, of what it or a bucket has sorted, and of rows where the caller allows it. */
 interface Scratch {
   input: [indices: Memory, data: Memory];
-  sorted: [rows: Memory, columns: Memory, data: Memory];
+  sorted: PieceMemory;
   rows: [indices: Memory, data: Memory] | undefined;
 }
 type Memory = (bytes: number) => Uint8Array<ArrayBuffer>;
@@ -48,7 +56,7 @@ export function turningOf(
   const wide = valueArray(arrays.dtype, 0) instanceof Float64Array;
   const scratch: Scratch = {
     input: [growingMemory(), growingMemory()],
-    sorted: [growingMemory(), growingMemory(), growingMemory()],
+    sorted: { codes: growingMemory(), columns: growingMemory(), values: growingMemory() },
     rows: limits.reuseRows === true ? [growingMemory(), growingMemory()] : undefined,
   };
   let offsets: ArrayLike<number> | undefined;
@@ -71,7 +79,9 @@ export function turningOf(
     rows: (store, start, end) => {
       const bytes = (entries: number) => {
         const taken = entries * entryBytes(arrays);
-        if (taken > limits.maxBytes) throw tooLarge(arrays.where, start, end, taken, limits.maxBytes);
+        // Places in a bucket are int32.
+        if (taken > limits.maxBytes || entries >= 2 ** 31)
+          throw tooLarge(arrays.where, start, end, taken, limits.maxBytes);
       };
       return canonicalRows({ nRows: end - start, nCols, ...gather(store, start, end, scratch, bytes) });
     },
@@ -109,20 +119,28 @@ function sortStep(
   from: number,
   rows: Int32Array,
   data: Float32Array | Float64Array,
-  { sorted: [rowMemory, columnMemory, dataMemory] }: Scratch,
+  { sorted }: Scratch,
 ): Partition {
   const count = rows.length;
-  const starts = bucketOffsets(rows, shift, buckets);
+  const { starts, valueStarts } = bucketOffsets(rows, data, shift, buckets);
+  const firstColumn = columnAt(offsets, from);
+  const apart =
+    columnAt(offsets, from + count - 1) - firstColumn >= 2 ** (32 - shift - valueBits) ? count : 0;
+  const listed = valueStarts[buckets]!;
   const out: Partition = {
     starts,
-    rows: new Uint16Array(rowMemory(count * 2).buffer, 0, count),
-    columns: new Int32Array(columnMemory(count * 4).buffer, 0, count),
-    data: valuesOver(dataMemory(count * (wide ? 8 : 4)).buffer, wide, count),
+    valueStarts,
+    firstColumn,
+    codes: new Int32Array(sorted.codes(count * 4).buffer, 0, count),
+    columns: new Int32Array(sorted.columns(apart * 4).buffer, 0, apart),
+    values: valuesOver(sorted.values(listed * (wide ? 8 : 4)).buffer, wide, listed),
   };
   const next = starts.slice();
-  for (let column = columnAt(offsets, from), at = 0; at < count; column++) {
+  const nextValue = valueStarts.slice();
+  for (let column = firstColumn, at = 0; at < count; column++) {
     const end = Math.min(count, offsets[column + 1]! - from);
-    placeColumn(out, next, rows, data, at, end, column, shift);
+    if (apart > 0) placeColumnApart(out.columns, next, rows, at, end, column, shift);
+    placeColumn(out, next, nextValue, rows, data, at, end, apart > 0 ? 0 : column - firstColumn, shift);
     at = end;
   }
   return out;
@@ -137,41 +155,28 @@ function gather(
   store: TurnStore,
   start: number,
   end: number,
-  { sorted, rows: rowScratch }: Scratch,
+  { sorted, rows: kept }: Scratch,
   check: (entries: number) => void,
 ): Pick<CsrRows, "indptr" | "indices" | "data"> {
   const { shift, steps, wide } = store;
   const bucket = start >>> shift;
   const first = start - bucket * 2 ** shift;
-  const pieces: { step: number; from: number; to: number }[] = [];
-  let longest = 0;
-  for (let step = 0; step < steps; step++) {
-    const starts = startsOf(store, step);
-    const [from, to] = [starts[bucket]!, starts[bucket + 1]!];
-    if (from === to) continue;
-    pieces.push({ step, from, to });
-    longest = Math.max(longest, to - from);
-  }
-  const rows = new Uint16Array(sorted[0](longest * 2).buffer, 0, longest);
   const counts = new Uint32Array(2 ** shift);
-  for (const { step, from, to } of pieces) {
-    readRows(store, step, from, to, rows);
-    countRows(rows.subarray(0, to - from), counts);
+  const pieces: number[] = [];
+  for (let step = 0; step < steps; step++) {
+    if (pieceLength(store, step, bucket) === 0) continue;
+    pieces.push(step);
+    countCodes(readCodes(store, step, bucket, sorted), shift, counts);
   }
   const indptr = new Float64Array(end - start + 1);
   for (let row = 0; row < end - start; row++) indptr[row + 1] = indptr[row]! + counts[first + row]!;
   const nnz = indptr[end - start]!;
   check(nnz);
-  const indices = new Int32Array(rowScratch?.[0](nnz * 4).buffer ?? new ArrayBuffer(nnz * 4), 0, nnz);
   const width = wide ? 8 : 4;
-  const values = valuesOver(rowScratch?.[1](nnz * width).buffer ?? new ArrayBuffer(nnz * width), wide, nnz);
-  const next = Uint32Array.from(indptr.subarray(0, end - start));
-  const columns = new Int32Array(sorted[1](longest * 4).buffer, 0, longest);
-  const data = valuesOver(sorted[2](longest * width).buffer, wide, longest);
-  for (const { step, from, to } of pieces) {
-    readRows(store, step, from, to, rows);
-    readColumnsAndData(store, step, from, to, columns, data);
-    placeRows(indices, values, next, first, rows, columns, data, to - from);
-  }
-  return { indptr, indices, data: values };
+  const indices = new Int32Array(kept?.[0](nnz * 4).buffer ?? new ArrayBuffer(nnz * 4), 0, nnz);
+  const data = valuesOver(kept?.[1](nnz * width).buffer ?? new ArrayBuffer(nnz * width), wide, nnz);
+  const next = Int32Array.from(indptr.subarray(0, end - start));
+  for (const step of pieces)
+    placeRows(indices, data, next, first, readPiece(store, step, bucket, sorted), shift);
+  return { indptr, indices, data };
 }
