@@ -28,6 +28,9 @@ class Job {
   /** The source row that each of the two places holds. */
   held0: u32;
   held1: u32;
+  /** For every four values where in the row the 16 bytes begin that have all their neighbours (u32, bytes), and a shuffle; 0: none. */
+  groups: usize;
+  shuffles: usize;
 }
 
 /** From value `i` on. Sums are float32, or, of bytes, integers: weights are 11 bits then. */
@@ -50,12 +53,20 @@ function across<T, Sum>(job: Job, row: usize, to: usize, i: u32): void {
   }
 }
 
+/** Pairs of neighbours, uint16 each, of four values → the four. */
+// @ts-ignore: decorator
+@inline
+function mixPairs(pairs: v128, a0: usize, a1: usize): v128 {
+  const left = f32x4.convert_i32x4_s(v128.and(pairs, i32x4.splat(0xffff)));
+  const right = f32x4.convert_i32x4_s(i32x4.shr_u(pairs, 16));
+  return f32x4.add(f32x4.mul(left, v128.load(a0)), f32x4.mul(right, v128.load(a1)));
+}
+
 /** uint16, grey: both neighbours come with one load of 32 bits; four values at a time. Returns how many values were made. */
 function acrossPairs(job: Job, row: usize, to: usize): u32 {
   const at = job.at;
   const a0 = job.a0;
   const a1 = job.a1;
-  const mask = i32x4.splat(0xffff);
   let i: u32 = 0;
   for (const inside = job.inside; i + 4 <= inside; i += 4) {
     const p = at + (i << 2);
@@ -63,12 +74,22 @@ function acrossPairs(job: Job, row: usize, to: usize): u32 {
     pairs = v128.load_lane<u32>(row + (<usize>load<u32>(p, 4) << 1), pairs, 1);
     pairs = v128.load_lane<u32>(row + (<usize>load<u32>(p, 8) << 1), pairs, 2);
     pairs = v128.load_lane<u32>(row + (<usize>load<u32>(p, 12) << 1), pairs, 3);
-    const left = f32x4.convert_i32x4_s(v128.and(pairs, mask));
-    const right = f32x4.convert_i32x4_s(i32x4.shr_u(pairs, 16));
-    v128.store(
-      to + (i << 2),
-      f32x4.add(f32x4.mul(left, v128.load(a0 + (i << 2))), f32x4.mul(right, v128.load(a1 + (i << 2)))),
-    );
+    v128.store(to + (i << 2), mixPairs(pairs, a0 + (i << 2), a1 + (i << 2)));
+  }
+  return i;
+}
+
+/** The same where the neighbours of four values are near each other: all of them come with one load. */
+function acrossGroups(job: Job, row: usize, to: usize): u32 {
+  const a0 = job.a0;
+  const a1 = job.a1;
+  const groups = job.groups;
+  const shuffles = job.shuffles;
+  let i: u32 = 0;
+  for (const inside = job.inside; i + 4 <= inside; i += 4) {
+    const near = v128.load(row + <usize>load<u32>(groups + i));
+    const pairs = i8x16.swizzle(near, v128.load(shuffles + (i << 2)));
+    v128.store(to + (i << 2), mixPairs(pairs, a0 + (i << 2), a1 + (i << 2)));
   }
   return i;
 }
@@ -81,16 +102,19 @@ function mix(row0: usize, row1: usize, w0: v128, w1: v128): v128 {
 
 /**
  * Two rows → one, rounded half to even: beside 2^23 a float32 has no room for a fraction, and its low bits are the integer. Weights are
- * not negative and sum up to 1 but for a bit, so a sum is never below 0 nor rounds above 65,535.
+ * not negative and sum up to 1 but for a bit, so a sum is never below 0 nor rounds above 65,535, and is taken from the low 16 bits.
  */
 function downU16(row0: usize, row1: usize, to: usize, values: u32, b0: f32, b1: f32): void {
   const w0 = f32x4.splat(b0);
   const w1 = f32x4.splat(b1);
   const anchor = f32x4.splat(8388608);
-  for (const end = to + (values << 1); to < end; to += 16, row0 += 32, row1 += 32) {
-    const low = f32x4.add(mix(row0, row1, w0, w1), anchor);
-    const high = f32x4.add(mix(row0 + 16, row1 + 16, w0, w1), anchor);
-    v128.store(to, i16x8.narrow_i32x4_u(i32x4.sub(low, anchor), i32x4.sub(high, anchor)));
+  for (const end = to + (values << 1); to < end; to += 32, row0 += 64, row1 += 64) {
+    const a = f32x4.add(mix(row0, row1, w0, w1), anchor);
+    const b = f32x4.add(mix(row0 + 16, row1 + 16, w0, w1), anchor);
+    const c = f32x4.add(mix(row0 + 32, row1 + 32, w0, w1), anchor);
+    const d = f32x4.add(mix(row0 + 48, row1 + 48, w0, w1), anchor);
+    v128.store(to, i8x16.shuffle(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29));
+    v128.store(to, i8x16.shuffle(c, d, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29), 16);
   }
 }
 
@@ -125,7 +149,8 @@ function hold<T>(job: Job, row: u32, place: u32): usize {
   if (row == (place == 0 ? job.held0 : job.held1)) return to;
   const source = job.from + row * job.fromStride;
   if (sizeof<T>() == 1) across<T, i32>(job, source, to, 0);
-  else across<T, f32>(job, source, to, sizeof<T>() == 2 && job.samples == 1 ? acrossPairs(job, source, to) : 0);
+  else if (sizeof<T>() != 2 || job.samples != 1) across<T, f32>(job, source, to, 0);
+  else across<T, f32>(job, source, to, job.groups == 0 ? acrossPairs(job, source, to) : acrossGroups(job, source, to));
   if (place == 0) job.held0 = row;
   else job.held1 = row;
   return to;

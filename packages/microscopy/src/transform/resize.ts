@@ -30,16 +30,30 @@ export function resizeBilinear(plane: Plane, factor: number, into?: PixelArray):
   // OpenCV takes means of 2 × 2 pixels there, whatever was asked for.
   if (factor === 0.5) return halve(plane, width, height, data);
   const fixed = pixelType === "uint8";
-  const columns = columnTable(plane.width, width, samples, factor, fixed);
-  const rows = rowTable(plane.height, height, factor, fixed);
+  const columns = columnsOf(plane.width, width, samples, factor, fixed);
+  const rows = rowsOf(plane.height, height, factor, fixed);
   const kernels = resizeKernels();
-  const job = new Uint32Array(12);
-  const arena = place(plane, [columns.at, columns.a0, columns.a1, rows, job], width * samples);
-  const [at, a0, a1, rowsAt, jobAt] = arena.tables as [number, number, number, number, number];
+  const job = new Uint32Array(14);
+  const { groups = new Uint32Array(0), shuffles = new Uint8Array(0) } = columns;
+  const arena = place(
+    plane,
+    [columns.at, columns.a0, columns.a1, rows, job, groups, shuffles],
+    width * samples,
+  );
+  const [at, a0, a1, rowsAt, jobAt, groupsAt, shufflesAt] = arena.tables as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const size = sampleBytes(pixelType);
   const none = 0xffff_ffff;
   job.set([arena.source, plane.width * samples * size, width * samples, columns.inside, samples]);
   job.set([at, a0, a1, arena.held, arena.heldStride, none, none], 5);
+  if (columns.groups !== undefined && size === 2) job.set([groupsAt, shufflesAt], 12);
   new Uint32Array(kernels.memory.buffer).set(job, jobAt / 4);
   byBands(arena, data, width * samples, height, (y, count) =>
     kernels.bilinearRows(size, jobAt, arena.band, rowsAt + 16 * y, count),
@@ -183,6 +197,18 @@ function sourceOf(position: number, factor: number): { index: number; weight: nu
   return { index, weight: Math.fround(coordinate - index) };
 }
 
+/** Fields of a size come one after the other: the last table is kept. */
+function keepLast<A extends readonly unknown[], T>(make: (...given: A) => T): (...given: A) => T {
+  let last: { given: A; made: T } | undefined;
+  return (...given) => {
+    if (!last?.given.every((value, i) => value === given[i])) last = { given, made: make(...given) };
+    return last.made;
+  };
+}
+
+const columnsOf = keepLast(columnTable);
+const rowsOf = keepLast(rowTable);
+
 function columnTable(width: number, outWidth: number, samples: number, factor: number, fixed: boolean) {
   const values = outWidth * samples;
   const at = new Uint32Array(values);
@@ -202,7 +228,21 @@ function columnTable(width: number, outWidth: number, samples: number, factor: n
       a1[x * samples + s] = fixed ? fixedWeight(weight) : weight;
     }
   }
-  return { at, a0, a1, inside };
+  return { at, a0, a1, inside, ...(samples === 1 && !fixed ? groupsOf(at) : {}) };
+}
+
+/** For every four of the left neighbours `at`, uint16: where 16 bytes with them and the right ones begin, and where in these they are. */
+function groupsOf(at: Uint32Array) {
+  const groups = new Uint32Array(at.length >> 2);
+  const shuffles = new Uint8Array(groups.length * 16);
+  for (let i = 0; i < groups.length * 4; i++) {
+    const first = at[i & ~3]! * 2;
+    const place = at[i]! * 2 - first;
+    if (place > 12) return {};
+    groups[i >> 2] = first;
+    for (let byte = 0; byte < 4; byte++) shuffles[4 * i + byte] = place + byte;
+  }
+  return { groups, shuffles };
 }
 
 /** 11 bits, rounded half to even. */

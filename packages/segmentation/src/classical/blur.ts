@@ -19,27 +19,31 @@ export function gaussianBlur<R extends Uint16Array | Float32Array>(
   const kernel = gaussianKernel(sigma, radius);
   // A column of the row in the making, with the repeated edges on both sides.
   const row = new Float64Array(width + 2 * radius);
-  const starts = new Array<number>(2 * radius + 1);
+  const sums = new Float64Array(width);
+  // One weight after the other: loops of a few steps in every pixel cost more than what they do.
   for (let y = 0; y < height; y++) {
-    for (let k = -radius; k <= radius; k++)
-      starts[k + radius] = Math.min(height - 1, Math.max(0, y + k)) * width;
-    for (let x = 0; x < width; x++) {
-      let sum = (pixels[(starts[radius] as number) + x] as number) * (kernel[0] as number);
-      for (let k = radius; k > 0; k--)
-        sum +=
-          ((pixels[(starts[radius - k] as number) + x] as number) +
-            (pixels[(starts[radius + k] as number) + x] as number)) *
-          (kernel[k] as number);
-      row[x + radius] = sum;
+    const own = y * width;
+    const centre = kernel[0] as number;
+    for (let x = 0; x < width; x++) row[x + radius] = (pixels[own + x] as number) * centre;
+    for (let k = radius; k > 0; k--) {
+      const weight = kernel[k] as number;
+      const above = Math.max(0, y - k) * width;
+      const below = Math.min(height - 1, y + k) * width;
+      for (let x = 0; x < width; x++)
+        row[x + radius]! += ((pixels[above + x] as number) + (pixels[below + x] as number)) * weight;
     }
     row.fill(row[radius] as number, 0, radius);
     row.fill(row[radius + width - 1] as number, radius + width);
+    for (let x = 0; x < width; x++) sums[x] = (row[x + radius] as number) * centre;
+    for (let k = radius; k > 0; k--) {
+      const weight = kernel[k] as number;
+      const [left, right] = [radius - k, radius + k];
+      for (let x = 0; x < width; x++)
+        sums[x]! += ((row[x + left] as number) + (row[x + right] as number)) * weight;
+    }
     for (let x = 0; x < width; x++) {
-      const centre = x + radius;
-      let sum = (row[centre] as number) * (kernel[0] as number);
-      for (let k = radius; k > 0; k--)
-        sum += ((row[centre - k] as number) + (row[centre + k] as number)) * (kernel[k] as number);
-      result[y * width + x] = rounded ? Math.round(sum) : sum;
+      const sum = sums[x] as number;
+      result[own + x] = rounded ? Math.round(sum) : sum;
     }
   }
   return result;

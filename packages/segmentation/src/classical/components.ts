@@ -18,22 +18,26 @@ export function connectedComponents(
   value: 0 | 1,
   connectivity: 4 | 8,
 ): Components {
+  const { runs, numbers, areas } = labelledRuns(mask, width, height, value, connectivity);
+  const labels = new Int32Array(mask.length);
+  for (let run = 0; run < runs.count; run++)
+    labels.fill(numbers[run] as number, runs.starts[run], runs.ends[run]);
+  return { labels, areas };
+}
+
+/** The runs of components, the label of each run, and how many pixels each label has. */
+function labelledRuns(mask: Uint8Array, width: number, height: number, value: 0 | 1, connectivity: 4 | 8) {
   const runs = findRuns(mask, width, height, value);
   const parent = joinRuns(runs, width, connectivity === 8 ? 1 : 0);
-  const labels = new Int32Array(mask.length);
+  const numbers = new Int32Array(runs.count);
   let count = 0;
   // A parent is never later than its child, so it has its number already; roots are first in raster order.
   for (let run = 0; run < runs.count; run++)
-    parent[run] = parent[run] === run ? -++count : (parent[parent[run] as number] as number);
+    numbers[run] = parent[run] === run ? ++count : (numbers[parent[run] as number] as number);
   const areas = new Int32Array(count + 1);
-  for (let run = 0; run < runs.count; run++) {
-    const label = -(parent[run] as number);
-    const start = runs.starts[run] as number;
-    const end = runs.ends[run] as number;
-    areas[label]! += end - start;
-    labels.fill(label, start, end);
-  }
-  return { labels, areas };
+  for (let run = 0; run < runs.count; run++)
+    areas[numbers[run] as number]! += (runs.ends[run] as number) - (runs.starts[run] as number);
+  return { runs, numbers, areas };
 }
 
 /** Runs of equal pixels in raster order; none goes over the end of a row. */
@@ -111,9 +115,7 @@ function joinRuns({ count, starts, ends, rows }: Runs, width: number, reach: 0 |
 
 /** Fill background components of fewer than `minAreaPx` pixels, in place: nucleoli and noise must not look like edges. */
 export function fillSmallHoles(mask: Uint8Array, width: number, height: number, minAreaPx: number): void {
-  const { labels, areas } = connectedComponents(mask, width, height, 0, 4);
-  for (let i = 0; i < mask.length; i++) {
-    const label = labels[i] as number;
-    if (label > 0 && (areas[label] as number) < minAreaPx) mask[i] = 1;
-  }
+  const { runs, numbers, areas } = labelledRuns(mask, width, height, 0, 4);
+  for (let run = 0; run < runs.count; run++)
+    if ((areas[numbers[run] as number] as number) < minAreaPx) mask.fill(1, runs.starts[run], runs.ends[run]);
 }
