@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { choiceOption, defineCommand, helpOf, integerOption, jobOptions, pairsOption } from "./command.ts";
+import {
+  choiceOption,
+  defineCommand,
+  helpOf,
+  integerOption,
+  jobOptions,
+  needs,
+  pairsOption,
+} from "./command.ts";
 import { CliError } from "./errors.ts";
 
 const usage = (pattern: RegExp) => (error: unknown) =>
@@ -73,6 +81,14 @@ test("whole numbers are taken in their range and in decimal alone", () => {
     assert.equal(integerOption("n", text, range), value);
   for (const text of ["", " ", "1.5", "1e3", "0x10", "-6", "9007199254740992", "five", "1 "])
     assert.throws(() => integerOption("n", text, range), usage(/^--n expects a whole number from -5/), text);
+});
+
+test("all that is missing is told at once", () => {
+  needs({ NAME: "a", "--bins N": 1, files: true });
+  assert.throws(
+    () => needs({ NAME: "", "--dataset NAME": "b", "--output URI": undefined, files: false }),
+    usage(/^missing: NAME, --output URI, files$/),
+  );
 });
 
 test("pairs are cut at their first =, words are those that are known", () => {

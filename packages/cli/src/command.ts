@@ -136,6 +136,18 @@ export function helpOf(command: Command, summary: string): string {
   ].join("\n");
 }
 
+/**
+ * What a command cannot do without, by what a person would write: empty texts, zeros and false are missing.
+ *
+ * @throws CliError `usage` with all that is missing
+ */
+export function needs(given: Readonly<Record<string, string | number | boolean | undefined>>): void {
+  const missing = Object.entries(given)
+    .filter(([, value]) => !value)
+    .map(([name]) => name);
+  if (missing.length > 0) throw new CliError("usage", `missing: ${missing.join(", ")}`);
+}
+
 /** A whole number given as an option. */
 export function integerOption(
   name: string,

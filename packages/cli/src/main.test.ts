@@ -78,3 +78,23 @@ test("a word that begins verbs tells them, a mistyped verb the closest, and help
   assert.match(help.stdout, /^cytomesh job cancel ID\n/);
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
 });
+
+test("what is missing is told before the mesh is asked, and a folder is no file", async () => {
+  const [missing, folder, metadata] = await Promise.all([
+    cytomesh(["imaging", "convert", "--sample", "3"]),
+    cytomesh(["imaging", "convert", "fields/", "--output", "out"]),
+    cytomesh(["imaging", "format-metadata", "m.csv", "--recipe", "opencell", "--output", "t.csv"]),
+  ]);
+  assert.deepEqual(
+    [missing, folder, metadata].map(({ code, stdout, stderr }) => [code, stdout, stderr]),
+    [
+      [
+        2,
+        "",
+        "cytomesh imaging convert: missing: files: FILE…, --prefix URI or --listing FILE, --output URI\n",
+      ],
+      [2, "", "cytomesh imaging convert: fields/ is a folder; --prefix fields/ finds the files in it\n"],
+      [2, "", "cytomesh imaging format-metadata: missing: --annotations FILE\n"],
+    ],
+  );
+});

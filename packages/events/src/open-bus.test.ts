@@ -62,7 +62,7 @@ test("without a server the bus is in-process, and says what that means", async (
     env: { NATS_SERVER_BIN: join(dir, "none") },
   });
   assert.equal(opened.bus.kind, "in-process");
-  assert.match(warnings.at(-1)!, /nothing persists.*install nats-server/);
+  assert.match(warnings.at(-1)!, /in-process.*jobs are, in the database.*install nats-server/);
   await opened.stop();
   await assert.rejects(opened.bus.ready(), { tag: "closed" });
 });

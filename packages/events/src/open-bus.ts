@@ -50,7 +50,8 @@ export async function openBus(o: OpenBusOptions): Promise<OpenBus> {
     onReason: (reason) => reasons.push(reason),
   });
   if (!found) {
-    const description = "in-process event bus: nothing persists, and only this process sees it";
+    const description =
+      "in-process event bus: one process alone, messages are not kept (jobs are, in the database)";
     o.logger.warn({ reasons }, `${description}; ${INSTALL_HINT}`);
     const bus = createInProcessBus({ logger: o.logger });
     return { bus, description, stop: () => bus.close() };

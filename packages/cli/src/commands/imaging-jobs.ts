@@ -22,6 +22,7 @@ import {
   integerOption,
   jobOptions,
   meshOptions,
+  needs,
   numberOption,
   type OptionSpec,
   pairsOption,
@@ -50,6 +51,11 @@ const fileOptions = {
     help: "only files like this: a glob, or a text that the path contains, as _proj.tif",
   },
   listing: { type: "string", value: "FILE", help: "a text file of URIs, or a CSV file with a column uri" },
+  sample: {
+    type: "string",
+    value: "N",
+    help: "only so many of the files found, spread evenly: a trial before a long job",
+  },
   output: { type: "string", value: "URI", help: "folder that receives everything" },
   shards: { type: "string", value: "N", help: "shards the files are dealt to (256)" },
 } as const satisfies Record<string, OptionSpec>;
@@ -58,6 +64,7 @@ interface FileFlags {
   prefix: string | undefined;
   pattern: string | undefined;
   listing: string | undefined;
+  sample: string | undefined;
   output: string | undefined;
   shards: string | undefined;
 }
@@ -65,8 +72,9 @@ interface FileFlags {
 type FileSpec = Pick<ConvertFieldsSpec, "uris" | "listing" | "outputUri" | "shards">;
 
 function applyFiles(spec: FileSpec, files: readonly string[], o: FileFlags): void {
-  if (files.length > 0) spec.uris = files.map(toUri);
-  if (o.prefix !== undefined || o.listing !== undefined || o.pattern !== undefined) {
+  if (files.length > 0) spec.uris = files.map(fileUri);
+  const sample = integerOption("sample", o.sample, { min: 1, max: 2 ** 31 - 1 });
+  if ([o.prefix, o.listing, o.pattern, o.sample].some((one) => one !== undefined)) {
     const listing = spec.listing ?? create(FileListingSchema);
     if (o.prefix !== undefined)
       listing.prefixUri = o.prefix.endsWith("/")
@@ -74,10 +82,32 @@ function applyFiles(spec: FileSpec, files: readonly string[], o: FileFlags): voi
         : toUri(o.prefix);
     if (o.listing !== undefined) listing.listingUri = toUri(o.listing);
     if (o.pattern !== undefined) listing.pattern = o.pattern;
+    listing.sample = sample ?? listing.sample;
     spec.listing = listing;
   }
   if (o.output !== undefined) spec.outputUri = toUri(o.output);
   spec.shards = integerOption("shards", o.shards, { min: 1, max: 10_000 }) ?? spec.shards;
+}
+
+/** A file, or an OME-Zarr folder with the slash that shells add. Folders of files are for --prefix. */
+function fileUri(path: string): string {
+  const uri = toUri(path);
+  if (uri.endsWith(".zarr/")) return uri.slice(0, -1);
+  if (uri.endsWith("/"))
+    throw new CliError(
+      "usage",
+      `${printable(path)} is a folder; --prefix ${printable(path)} finds the files in it`,
+    );
+  return uri;
+}
+
+/** What every request on files has to name. */
+function needFiles(spec: FileSpec): void {
+  const found = (spec.listing?.prefixUri ?? "") !== "" || (spec.listing?.listingUri ?? "") !== "";
+  needs({
+    "files: FILE…, --prefix URI or --listing FILE": spec.uris.length > 0 || found,
+    "--output URI": spec.outputUri,
+  });
 }
 
 const outputFlags = {
@@ -159,6 +189,7 @@ export const convert = defineCommand({
     applyScale(spec, options);
     applySegmentation(spec, options);
     applyOutputs(spec, options);
+    needFiles(spec);
     await submit(
       options,
       "imaging convert",
@@ -290,6 +321,7 @@ export const stage = defineCommand({
     applyFiles(spec as unknown as FileSpec, positionals, options);
     spec.parallel = integerOption("parallel", options.parallel, { min: 1, max: 256 }) ?? spec.parallel;
     spec.keepPaths ||= options["keep-paths"];
+    needFiles(spec as unknown as FileSpec);
     await submit(options, "imaging stage", { case: "stage", value: spec }, signal, async (result) =>
       result.case !== "stage"
         ? []
@@ -327,6 +359,19 @@ export const formatMetadata = defineCommand({
     spec.locationsUri = uri(options.locations, spec.locationsUri);
     spec.genesUri = uri(options.genes, spec.genesUri);
     spec.recipe = choiceOption("recipe", options.recipe, recipes) ?? spec.recipe;
+    needs({
+      METADATA: spec.metadataUri,
+      "--recipe NAME": spec.recipe,
+      "--output URI": spec.outputUri,
+      ...(spec.recipe === ConversionRecipe.OPENCELL ? { "--annotations FILE": spec.annotationsUri } : {}),
+      ...(spec.recipe === ConversionRecipe.ALLENCELL
+        ? {
+            "--manifest FILE": spec.manifestUri,
+            "--locations FILE": spec.locationsUri,
+            "--genes FILE": spec.genesUri,
+          }
+        : {}),
+    });
     await submit(
       options,
       "imaging format-metadata",
@@ -353,7 +398,7 @@ export const inspect = defineCommand({
   options: meshOptions,
   async run({ options, positionals }) {
     const [file] = positionals;
-    if (file === undefined) throw new CliError("usage", "imaging inspect needs a file");
+    if (file === undefined) throw new CliError("usage", "missing: FILE");
     await withMesh(options.api, async (mesh) => {
       const report = await mesh.imaging.inspectField({ uri: toUri(file) }, { timeoutMs: 300_000 });
       if (options.json) {

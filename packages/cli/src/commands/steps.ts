@@ -14,7 +14,7 @@ import {
   TrainPcaSpecSchema,
 } from "@cytomesh/contracts/jobs/v1/specs";
 import { joinUri, toUri } from "@cytomesh/object-store";
-import { choiceOption, defineCommand, integerOption, jobOptions, pairsOption } from "../command.ts";
+import { choiceOption, defineCommand, integerOption, jobOptions, needs, pairsOption } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { readRequestFile } from "../request-file.ts";
 import { formatCount, nameOf, printable, table } from "../terminal/text.ts";
@@ -73,6 +73,7 @@ export const ingest = defineCommand({
     if (options.profile !== undefined) spec.profile = options.profile;
     spec.geneListUris.push(...(options["gene-list"] ?? []).map(toUri));
     spec.allFeatureTypes ||= options["all-feature-types"];
+    needs({ "files: FILE…": spec.uris.length, "--dataset NAME": spec.dataset });
     await submit(options, "ingest", { case: "ingest", value: spec }, signal, async (result) =>
       result.case === "ingest" ? ingestedFiles(result.value.files) : [],
     );
@@ -145,6 +146,7 @@ export const prepare = defineCommand({
     });
     if (seed !== undefined) spec.seed = BigInt(seed);
     if (options.obs.length > 0) spec.obsColumns = options.obs;
+    needs({ NAME: spec.curriculum, "--dataset NAME": spec.dataset });
     await submit(options, "prepare", { case: "prepare", value: spec }, signal);
   },
 });
@@ -174,6 +176,7 @@ export const extract = defineCommand({
       spec.bins = options.bin.map(
         (text) => integerOption("bin", text, { min: 0, max: 2 ** 31 - 1 }) as number,
       );
+    needs({ NAME: spec.curriculum });
     await submit(options, "extract", { case: "extract", value: spec }, signal, async (_, mesh) => {
       const { curriculum } = await mesh.catalog.getCurriculum({ name: spec.curriculum });
       return curriculum === undefined ? [] : [`bins  ${joinUri(curriculum.uri, "bins")}/`];
@@ -204,6 +207,7 @@ export const train = defineCommand({
     spec.nTopGenes = integerOption("top-genes", options["top-genes"], integer32) ?? spec.nTopGenes;
     spec.scale ||= options.scale;
     if (options.description !== undefined) spec.description = options.description;
+    needs({ MODEL: spec.model, "--curriculum NAME": spec.curriculum });
     await submit(options, "train", { case: "trainPca", value: spec }, signal);
   },
 });
@@ -226,6 +230,7 @@ export const embed = defineCommand({
     if (options.model !== undefined) spec.model = options.model;
     if (options.curriculum !== undefined) spec.curriculum = options.curriculum;
     if (options.name !== undefined) spec.embedding = options.name;
+    needs({ "--model NAME": spec.model, "--curriculum NAME": spec.curriculum });
     await submit(options, "embed", { case: "embed", value: spec }, signal);
   },
 });
@@ -266,6 +271,7 @@ export const index = defineCommand({
     spec.defaultNeighbors =
       integerOption("neighbors", options.neighbors, { min: 1, max: 10_000 }) ?? spec.defaultNeighbors;
     spec.makeDefault ||= options["make-default"];
+    needs({ NAME: spec.index, "--embedding NAME": spec.embedding });
     await submit(options, "index", { case: "buildIndex", value: spec }, signal);
   },
 });

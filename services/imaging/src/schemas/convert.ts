@@ -1,6 +1,7 @@
 import type { ConvertFieldsSpec } from "@cytomesh/contracts/jobs/v1/specs";
 import { sha256Hex } from "@cytomesh/object-store";
 import { z } from "zod";
+import { listingRequest } from "./listing.ts";
 import type { ConvertOptions } from "./options.ts";
 import { failureSchema } from "./stage.ts";
 
@@ -82,10 +83,7 @@ export function convertRequest(spec: ConvertFieldsSpec, options: ConvertOptions)
     format: "cytomesh-crops/4",
     uris: spec.uris.length,
     urisSha256: sha256Hex(spec.uris.map((uri) => `${uri}\n`).join("")),
-    listing:
-      listing === undefined
-        ? null
-        : { prefix: listing.prefixUri, pattern: listing.pattern, listing: listing.listingUri },
+    listing: listing === undefined ? null : listingRequest(listing),
     shards: spec.shards,
     options,
   };

@@ -1,6 +1,7 @@
 import type { StageSpec } from "@cytomesh/contracts/jobs/v1/imaging";
 import { sha256Hex } from "@cytomesh/object-store";
 import { z } from "zod";
+import { listingRequest } from "./listing.ts";
 
 const count = z.number().int().nonnegative();
 
@@ -47,10 +48,7 @@ export function stageRequest(spec: StageSpec): object {
     format: "cytomesh-staged/1",
     uris: spec.uris.length,
     urisSha256: sha256Hex(spec.uris.map((uri) => `${uri}\n`).join("")),
-    listing:
-      listing === undefined
-        ? null
-        : { prefix: listing.prefixUri, pattern: listing.pattern, listing: listing.listingUri },
+    listing: listing === undefined ? null : listingRequest(listing),
     shards: spec.shards,
     keepPaths: spec.keepPaths,
   };

@@ -143,7 +143,7 @@ function checkModel(folder: JobFolder, before: unknown, now: string | undefined)
   if (before === now) return;
   throw new ImagingError(
     "output-conflict",
-    `${folder.uri} holds crops of another model (SHA-256 ${before}, now ${now}); choose another output_uri`,
+    `${folder.uri} holds crops of another model (SHA-256 ${before}, now ${now}); choose another output_uri, or remove that folder`,
   );
 }
 
@@ -267,7 +267,7 @@ async function completeAlready(
     if (now !== before)
       throw new ImagingError(
         "output-conflict",
-        `${folder.uri} is complete with another content of ${uri} (SHA-256 ${before}, now ${now}); choose another output_uri`,
+        `${folder.uri} is complete with another content of ${uri} (SHA-256 ${before}, now ${now}); choose another output_uri, or remove that folder`,
       );
   };
   for (const shard of shards) {

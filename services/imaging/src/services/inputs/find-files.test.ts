@@ -40,6 +40,16 @@ test("patterns: a text to contain, a name, a path", () => {
   assert.deepEqual(matching("**/a+*"), ["d/a+b.tif"]);
 });
 
+test("a sample is spread evenly over what was found, and does not touch what was named", async (t) => {
+  const names = Array.from({ length: 10 }, (_, i) => `f${i}.tif`);
+  const { find, at, prefix } = await folder(t, names);
+  assert.deepEqual(
+    await find({ prefixUri: prefix, sample: 3 }, [at("f9.tif")]),
+    ["f9.tif", "f0.tif", "f3.tif", "f6.tif"].map(at),
+  );
+  assert.equal((await find({ prefixUri: prefix, sample: 11 })).length, 10);
+});
+
 test("a prefix yields its files in byte order, an OME-Zarr folder as one", async (t) => {
   const { find, at, prefix } = await folder(t, [
     "b/x_proj.tif",

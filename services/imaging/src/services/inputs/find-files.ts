@@ -50,7 +50,7 @@ export async function findFiles(
   signal: AbortSignal,
   own?: string,
 ): Promise<string[]> {
-  const found = new Set(wanted.uris);
+  let found = new Set(wanted.uris);
   const { listing } = wanted;
   if (listing !== undefined) {
     const before = found.size;
@@ -72,8 +72,16 @@ export async function findFiles(
         "nothing-found",
         `${listing.listingUri || listing.prefixUri} holds no file${listing.pattern === "" ? "" : ` that fits the pattern ${JSON.stringify(listing.pattern)}`}`,
       );
+    if (listing.sample > 0)
+      found = new Set([...wanted.uris, ...spread([...found].slice(before), listing.sample)]);
   }
   return [...found];
+}
+
+/** `count` of a list at even distances. */
+function spread<T>(list: readonly T[], count: number): readonly T[] {
+  if (count >= list.length) return list;
+  return Array.from({ length: count }, (_, i) => list[Math.floor((i * list.length) / count)] as T);
 }
 
 async function* below(

@@ -46,7 +46,7 @@ export function jobFolder(store: ObjectStore, uri: string, signal: AbortSignal):
       if (standing !== undefined && Buffer.from(standing).toString() !== body)
         throw new ImagingError(
           "output-conflict",
-          `${uri} holds the output of another request (${differences(body, Buffer.from(standing).toString())}); choose another output_uri`,
+          `${uri} holds the output of another request (${differences(body, Buffer.from(standing).toString())}); choose another output_uri, or remove that folder`,
         );
     },
     async read(schema, ...parts) {
@@ -91,7 +91,7 @@ export function jobFolder(store: ObjectStore, uri: string, signal: AbortSignal):
       if (standing !== undefined && sha256Hex(standing) !== sha256Hex(body))
         throw new ImagingError(
           "output-conflict",
-          `${uri} already holds another outcome of the same request: a file has changed since; choose another output_uri`,
+          `${uri} already holds another outcome of the same request: a file has changed since; choose another output_uri, or remove that folder`,
         );
     },
   };
