@@ -10,5 +10,5 @@ export { clearBorder, filterInstances, measure, measureSampled, relabel, removeS
 export { createLabelsSegmenter, segmentationFromLabels } from "./labels-segmenter.ts";
 export type { StarDistConfig, Thresholds } from "./stardist/config.ts";
 export { type Normalization, readModel, type StarDistModel } from "./stardist/model.ts";
-export { createStarDistSegmenter, type StarDistOptions } from "./stardist/segmenter.ts";
+export { checkStarDist, createStarDistSegmenter, type StarDistOptions } from "./stardist/segmenter.ts";
 export type * from "./types.ts";

@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { openH5 } from "@cytomesh/hdf5";
+import { importModel } from "@cytomesh/segmentation";
 import { noise } from "@cytomesh/segmentation/testing";
 import { convertFieldsHandler } from "./services/convert/convert-job.ts";
 import { attempt } from "./testing/run-job.ts";
 import { type TestPage, tiffOf } from "./testing/tiff.ts";
 import { imagingWorld } from "./testing/world.ts";
+
+/** A network of few weights that StarDist wrote. */
+const tinyModel = fileURLToPath(
+  new URL("../../../packages/segmentation/src/testing/fixtures/tiny.zip", import.meta.url),
+);
 
 const side = 60;
 const page = { width: side, height: side };
@@ -101,15 +108,35 @@ test("a folder is not completed with another model or other labels", async (t) =
   await assert.rejects(convert(), { tag: "output-conflict", message: /a_labels\.tif/ });
 
   const at = `${outputUri}-model`;
-  const modelUri = await write("model.onnx", "one");
+  const { onnx } = await importModel(tinyModel);
+  const modelUri = await write("model.onnx", onnx);
   const withModel = { uris: [uri], outputUri: at, segmentation: { modelUri } };
-  await attempt(convertFieldsHandler(deps), withModel).catch(() => undefined);
-  const record = JSON.parse(String(Buffer.from(await store.get(`${outputUri}/records/00000.json`))));
-  record.fields[0].provenance = { method: "stardist", modelSha256: "0".repeat(64) };
-  await store.put(`${at}/records/00000.json`, JSON.stringify(record));
-  await assert.rejects(attempt(convertFieldsHandler(deps), withModel), {
-    tag: "output-conflict",
-    message: /another model/,
+  const again = () => attempt(convertFieldsHandler(deps), withModel);
+  await again();
+  await again();
+  await write("model.onnx", (await importModel(tinyModel, { normalization: "percentile" })).onnx);
+  const refused = { tag: "output-conflict", message: /another model/ };
+  await assert.rejects(again(), refused);
+  await store.delete(`${at}/manifest.json`);
+  await assert.rejects(again(), refused);
+});
+
+test("a model that no field could be segmented with ends the job before the first", async (t) => {
+  const { write, outputUri, deps } = await world(t);
+  const uris = [await write("a.tif", tiffOf([{ ...page, pixels: noise(px) }]))];
+  const { onnx } = await importModel(tinyModel);
+  const modelUri = await write("model.onnx", onnx);
+  let runs = 0;
+  const convert = (segmentation: object) =>
+    attempt(convertFieldsHandler(deps), { uris, outputUri: `${outputUri}-${++runs}`, segmentation });
+  await assert.rejects(convert({ modelUri: await write("no.onnx", "no model") }), {
+    tag: "wrong-model",
+    message: /no\.onnx/,
+  });
+  await assert.rejects(convert({ modelUri, modelSha256: "0".repeat(64) }), { tag: "wrong-model" });
+  await assert.rejects(convert({ modelUri, blockSize: 64, minOverlap: 64 }), {
+    tag: "bad-options",
+    message: /model\.onnx: expected overlap/,
   });
 });
 

@@ -69,6 +69,20 @@ export async function createStarDistSegmenter(
   };
 }
 
+/**
+ * The model that `createStarDistSegmenter` would run, and whether it would with these options, without loading the network.
+ *
+ * @throws SegmentationError `invalid_model`, `invalid_argument`
+ */
+export function checkStarDist(onnx: Uint8Array, options: StarDistOptions = {}): StarDistModel {
+  const model = readModel(onnx);
+  const settings = settingsOf(model, options);
+  const { blockSize } = settings;
+  if (blockSize !== "whole")
+    for (const grid of divisorOf(model.config)) coverAxis(1, { ...settings, blockSize }, grid);
+  return model;
+}
+
 function settingsOf(model: StarDistModel, options: StarDistOptions): Settings {
   const settings = {
     probThreshold: options.probThreshold ?? model.thresholds.prob,

@@ -20,6 +20,7 @@ import { type JobFolder, jobFolder, type WrittenTable } from "../jobs/job-folder
 import { dealShards, inLanes, runShards, type Shard } from "../jobs/shards.ts";
 import { convertShard, type ModelFile } from "./convert-shard.ts";
 import { partFiles } from "./field-output.ts";
+import { checkModelFile } from "./models.ts";
 import { checkFieldNames, labelsUriOf } from "./names.ts";
 import { hashOfSource } from "./open-field.ts";
 import { allencellHeader, cropsHeader, opencellHeader, pathListHeader } from "./tables.ts";
@@ -119,7 +120,7 @@ async function everyShard(
   });
 }
 
-/** The model of a StarDist conversion on this machine, as it must be. @throws ImagingError `wrong-model`. */
+/** The model of a StarDist conversion on this machine, as it must be. @throws ImagingError `wrong-model`, `bad-options`. */
 async function fetchModel(
   deps: ImagingDeps,
   options: ConvertOptions,
@@ -135,6 +136,7 @@ async function fetchModel(
       "wrong-model",
       `${choice.modelUri}: expected a model with the SHA-256 ${choice.modelSha256}, found ${sha256}`,
     );
+  await checkModelFile(choice, path);
   return { path, sha256 };
 }
 

@@ -1,6 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { createStarDistSegmenter, type Segmenter } from "@cytomesh/segmentation";
-import type { ConvertOptions } from "../../schemas/options.ts";
+import {
+  checkStarDist,
+  createStarDistSegmenter,
+  SegmentationError,
+  type Segmenter,
+  type StarDistOptions,
+} from "@cytomesh/segmentation";
+import { ImagingError } from "../../errors.ts";
+import type { ConvertOptions, SegmentationChoice } from "../../schemas/options.ts";
 import type { ModelFile } from "./convert-shard.ts";
 
 /** The model that a thread holds: loading one takes longer than many a field. */
@@ -17,13 +24,7 @@ export async function segmenterFor(
 ): Promise<Segmenter | undefined> {
   const choice = options.segmentation;
   if (choice?.method !== "stardist" || model === undefined) return undefined;
-  const { probThreshold, nmsThreshold, blockSize, minOverlap } = choice;
-  const settings = {
-    blockSize,
-    minOverlap,
-    ...(probThreshold === undefined ? {} : { probThreshold }),
-    ...(nmsThreshold === undefined ? {} : { nmsThreshold }),
-  };
+  const settings = settingsOf(choice);
   const key = JSON.stringify([model.sha256, settings]);
   if (kept?.key !== key) {
     const before = kept;
@@ -38,9 +39,41 @@ export async function segmenterFor(
   }
 }
 
-async function load(
-  model: ModelFile,
-  settings: NonNullable<Parameters<typeof createStarDistSegmenter>[1]>,
-): Promise<Segmenter> {
+/**
+ * Looks at the model of a conversion once, before the fields: each of them would fail by it.
+ *
+ * @throws ImagingError `wrong-model`, `bad-options`.
+ */
+export async function checkModelFile(choice: StarDistChoice, path: string): Promise<void> {
+  const { channelsIn } = await readable(choice, path);
+  if (channelsIn !== 1)
+    throw new ImagingError(
+      "wrong-model",
+      `${choice.modelUri}: expected a model for one channel, the nuclei, found one for ${channelsIn}`,
+    );
+}
+
+async function readable(choice: StarDistChoice, path: string) {
+  try {
+    return checkStarDist(new Uint8Array(await readFile(path)), settingsOf(choice)).config;
+  } catch (error) {
+    if (!(error instanceof SegmentationError)) throw error;
+    const tag = error.tag === "invalid_argument" ? "bad-options" : "wrong-model";
+    throw new ImagingError(tag, `${choice.modelUri}: ${error.message}`, { cause: error });
+  }
+}
+
+type StarDistChoice = Extract<SegmentationChoice, { method: "stardist" }>;
+
+function settingsOf({ probThreshold, nmsThreshold, blockSize, minOverlap }: StarDistChoice): StarDistOptions {
+  return {
+    blockSize,
+    minOverlap,
+    ...(probThreshold === undefined ? {} : { probThreshold }),
+    ...(nmsThreshold === undefined ? {} : { nmsThreshold }),
+  };
+}
+
+async function load(model: ModelFile, settings: StarDistOptions): Promise<Segmenter> {
   return createStarDistSegmenter(new Uint8Array(await readFile(model.path)), settings);
 }
