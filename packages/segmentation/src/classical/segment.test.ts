@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { filterInstances } from "../labels.ts";
-import { discField } from "../testing/fields.ts";
+import { discField, noise } from "../testing/fields.ts";
 import { naiveComponents, naiveDistance, naiveOtsu, naivePeaks, naiveWatershed } from "../testing/naive.ts";
 import { gaussianBlur } from "./blur.ts";
 import { connectedComponents, fillSmallHoles } from "./components.ts";
@@ -175,6 +175,21 @@ test("an image of one level has no nuclei, broken ones are refused", async () =>
   for (const broken of [Number.NaN, Number.POSITIVE_INFINITY])
     await assert.rejects(segmentClassical(Float32Array.of(1, 2, 3, broken), 2, 2), { tag: "invalid_image" });
   await assert.rejects(segmentClassical(new Uint16Array(3), 2, 2), { tag: "invalid_image" });
+});
+
+test("noise is segmented with a warning, nuclei without", async () => {
+  const [width, height] = [200, 150];
+  const warningsOf = async (pixels: Uint16Array | Float32Array) =>
+    (await segmentClassical(pixels, width, height)).warnings.length;
+  const noisy = noise(width * height, 5);
+  assert.equal(await warningsOf(noisy), 1);
+  assert.equal(await warningsOf(Float32Array.from(noisy, (value) => value / 7)), 1);
+  const nuclei = discField(width, height, [
+    { y: 40, x: 50, radius: 14 },
+    { y: 100, x: 150, radius: 11 },
+  ]);
+  assert.equal(await warningsOf(nuclei), 0);
+  assert.equal(await warningsOf(new Uint16Array(width * height).fill(7)), 0);
 });
 
 test("an abort is heard", async () => {
