@@ -1,4 +1,6 @@
-import { rmSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
+import { sep } from "node:path";
+import { AnnDataError } from "./errors.ts";
 import { openH5Source } from "./h5-source.ts";
 import { isLoom, loomSource } from "./loom-source.ts";
 import { looksLikeMtx } from "./mtx/find-files.ts";
@@ -43,6 +45,11 @@ async function openWhole(path: string, options: OpenSourceOptions): Promise<Sour
   if (looksLikeZarr(path)) return openZarrSource(path, maxBytes);
   if (looksLikeMtx(path)) return openMtxSource(path, maxBytes, tempDir);
   if (exists(path) && looksLikeTarball(path)) return openTarball(path, options);
+  if (isFolder(path))
+    throw new AnnDataError(
+      "not-anndata",
+      `${path} is a folder, but neither zarr nor one with a .mtx file; it holds ${readdirSync(path).sort().slice(0, 10).join(", ") || "nothing"}`,
+    );
   const source = await openH5Source(path, maxBytes);
   try {
     // An AnnData file may have a group of any name besides; what it is comes first.
@@ -60,6 +67,10 @@ export function isParsedOnOpen(path: string): boolean {
   return looksLikeMtx(path) || (exists(path) && looksLikeTarball(path));
 }
 
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
 function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
@@ -68,6 +79,11 @@ async function openTarball(path: string, { maxBytes, tempDir }: OpenSourceOption
   const folder = await unpackMtx(path, { maxUnpackedBytes: maxBytes * unpackedFactor, tempDir });
   try {
     return { ...(await openMtxSource(folder, maxBytes, tempDir)), path };
+  } catch (error) {
+    // Whoever reads this knows the tarball; the folder is ours, and gone.
+    if (!(error instanceof AnnDataError)) throw error;
+    const told = error.message.replaceAll(`${folder}${sep}`, `${path}: `).replaceAll(folder, path);
+    throw new AnnDataError(error.tag, told, { cause: error });
   } finally {
     // The triple has been parsed into files of its own.
     rmSync(folder, { recursive: true, force: true });

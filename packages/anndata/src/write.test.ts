@@ -204,6 +204,14 @@ test("a failed write leaves neither a file nor a temporary one", async () => {
       { obs: { index: ["a"], columns: { "a/b": { kind: "string", values: ["x"] } } }, var: frame("g", 0) },
       /"a\/b" cannot be stored/,
     ],
+    [{ obs: { index: ["\ud800"], columns: {} }, var: frame("g", 0) }, /half of a surrogate pair/],
+    [
+      {
+        obs: { index: ["a"], columns: { ["x".repeat(70_000)]: { kind: "string", values: ["y"] } } },
+        var: frame("g", 0),
+      },
+      /no name that HDF5 can hold/,
+    ],
     [
       { obs: frame("c", 1), var: frame("g", 0), obsm: { p: { data: new Float32Array(3), shape: [1, 2] } } },
       /obsm\/p has 3 values/,

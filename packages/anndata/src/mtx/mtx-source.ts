@@ -24,13 +24,8 @@ import { createSpool, type Spool } from "./spool.ts";
  */
 export async function openMtxSource(path: string, maxBytes: number, tempDir?: string): Promise<Source> {
   const files = findMtxFiles(path);
-  const barcodes = (await textLines(files.barcodes, maxBytes)).map(
-    (line) => line.split("\t", 1)[0] as string,
-  );
-  const features = featuresOf(files.features, await textLines(files.features, maxBytes));
-  // 10x barcodes have no header; other tools write one.
-  if (barcodes.length > 0 && /^(barcodes?|cell_?(id|barcode)s?)$/i.test(barcodes[0] as string))
-    barcodes.shift();
+  const barcodes = (await table(files.barcodes, maxBytes, barcodeTitle)).rows.map((row) => row[0] as string);
+  const features = featuresOf(files.features, await table(files.features, maxBytes, featureTitle));
   let spool: Spool | undefined;
   let turned = false;
   try {
@@ -54,6 +49,28 @@ export async function openMtxSource(path: string, maxBytes: number, tempDir?: st
   }
 }
 
+const barcodeTitle = /^(barcodes?|cell_?(id|barcode)s?)$/i;
+const featureTitle = /^((gene|feature|ensembl)[_. ]?(id|name|symbol)s?|genes?|features?)$/i;
+
+interface Table {
+  rows: string[][];
+  /** Lines before them. */
+  skipped: number;
+}
+
+/** The fields of a list. 10x writes neither titles nor quotes; other tools write a first line of titles, R's write.table quotes. */
+async function table(path: string, maxBytes: number, title: RegExp): Promise<Table> {
+  const rows = (await textLines(path, maxBytes)).map((line) => line.split("\t").map(unquoted));
+  const skipped = title.test(rows[0]?.[0] ?? "") ? 1 : 0;
+  return { rows: rows.slice(skipped), skipped };
+}
+
+function unquoted(field: string): string {
+  return field.length > 1 && field.startsWith('"') && field.endsWith('"')
+    ? field.slice(1, -1).replaceAll('""', '"')
+    : field;
+}
+
 function checkWhole(values: Float64Array, count: number, path: string): void {
   for (let i = 0; i < count; i++) {
     const value = values[i] as number;
@@ -75,15 +92,14 @@ function orientation(header: MtxHeader, features: number, barcodes: number, path
   );
 }
 
-function featuresOf(path: string, lines: readonly string[]): TenxFeatures {
-  const rows = lines.map((line) => line.split("\t"));
+function featuresOf(path: string, { rows, skipped }: Table): TenxFeatures {
   // STARsolo writes a third column since 2.7.9; Cell Ranger 2 has two; hand-made files may have one.
   const width = rows[0]?.length ?? 0;
   for (const [i, row] of rows.entries())
     if (row.length !== width)
       throw new AnnDataError(
         "invalid",
-        `${path}, line ${i + 1}: ${row.length} columns, but line 1 has ${width}`,
+        `${path}, line ${skipped + i + 1}: ${row.length} columns, but line ${skipped + 1} has ${width}`,
       );
   const column = (k: number) => rows.map((row) => row[k] as string);
   const columns = new Map<string, string[]>();

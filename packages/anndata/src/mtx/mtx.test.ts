@@ -242,3 +242,41 @@ test("tarballs of one folder are read, whatever else they hold", async () => {
   await assert.rejects(opened(packed, { maxBytes: 1 }), { tag: "too-large" });
   assert.deepEqual(readdirSync(tempDir), [], "nothing is left behind");
 });
+
+test("what other tools and file systems leave in a folder does not stand in the way", async () => {
+  const matrix = `${head}2 3 2\n1 1 5\n2 2 7\n`;
+  const expected = { obs: ["AAA-1", "CCC-1", "GGG-1"], var: ["ENSG1", "ENSG2"] };
+  const same = async (files: Record<string, string | Uint8Array>) => {
+    const { obs, var: genes, x } = await rowsOf(triple(files));
+    assert.deepEqual({ obs, var: genes }, expected);
+    assert.deepEqual(x, [
+      [5, 0],
+      [0, 7],
+      [0, 0],
+    ]);
+  };
+  const plain = { "matrix.mtx": matrix, "barcodes.tsv": barcodes, "features.tsv": features };
+  await same({ ...plain, "._matrix.mtx": "\0", "._barcodes.tsv": "\0", "._features.tsv": "\0" });
+  await same({ ...plain, "UniqueAndMult-EM.mtx": matrix });
+  await same({ ...plain, "features.tsv": `gene_id\tgene_name\tfeature_type\n${features}` });
+  const quote = (text: string) => text.replace(/[^\t\n]+/g, '"$&"');
+  await same({ ...plain, "barcodes.tsv": quote(barcodes), "features.tsv": quote(features) });
+  await same({ ...plain, "matrix.mtx": matrix.replace("integer", "unsigned-integer") });
+});
+
+test("a fraction in a file of integers is refused, not cut off", async () => {
+  const path = triple({
+    "matrix.mtx": `${head}2 3 2\n1 1 5\n2 2 1.5\n`,
+    "barcodes.tsv": barcodes,
+    "features.tsv": features,
+  });
+  await assert.rejects(openAnnData(path, { tempDir }), {
+    tag: "invalid",
+    message: /line 5: expected an integer/,
+  });
+});
+
+test("a folder without a matrix is told from a missing file, and says what it holds", async () => {
+  const path = triple({ "notes.txt": "" });
+  await assert.rejects(openAnnData(path), { tag: "not-anndata", message: /is a folder.*notes\.txt/ });
+});

@@ -16,6 +16,15 @@ export interface MtxBlock {
   count: number;
 }
 
+/** Names of the kinds of values; scipy's writer adds "unsigned-integer" to those of the format, older ones "double". */
+const fields: Readonly<Record<string, MtxHeader["field"] | undefined>> = {
+  integer: "integer",
+  "unsigned-integer": "integer",
+  real: "real",
+  double: "real",
+  pattern: "pattern",
+};
+
 const blockEntries = 256 * 1024;
 const maxLine = 4_096;
 const [newline, percent] = [10, 37];
@@ -100,6 +109,9 @@ export async function parseMtx(
     block.rows[i] = row - 1;
     block.columns[i] = column - 1;
     block.values[i] = kind === "pattern" ? 1 : number(bytes, at, to, from);
+    // Integers are kept as such; some writers put a fraction under that banner all the same.
+    if (kind === "integer" && !Number.isInteger(block.values[i]))
+      throw fail(`expected an integer, as line 1 says, found ${shown(bytes, from, to)}`);
     block.count = i + 1;
     if (block.count === blockEntries) flush();
   };
@@ -161,9 +173,9 @@ function bannerOf(line: string, fail: (what: string) => AnnDataError): MtxHeader
   if (format !== "coordinate") throw fail(`a Matrix Market ${format} file, expected coordinate (sparse)`);
   if (symmetry !== undefined && symmetry !== "general")
     throw fail(`a ${symmetry} matrix, expected a general one`);
-  if (field !== "integer" && field !== "real" && field !== "double" && field !== "pattern")
-    throw fail(`values are "${field}", expected integer, real or pattern`);
-  return field === "double" ? "real" : field;
+  const known = Object.hasOwn(fields, field ?? "") ? fields[field ?? ""] : undefined;
+  if (known === undefined) throw fail(`values are "${field}", expected integer, real or pattern`);
+  return known;
 }
 
 function sizesOf(field: MtxHeader["field"], line: string, fail: (what: string) => AnnDataError): MtxHeader {

@@ -43,7 +43,7 @@ export async function unpackMtx(
     let unpacked = 0;
     await eachMember(textChunks(path), path, (name, size) => {
       const base = basename(name);
-      if (!isMtxPart(base) || base.startsWith("._")) return undefined;
+      if (!isMtxPart(base)) return undefined;
       folders.add(dirname(name));
       if (folders.size > 1)
         throw new AnnDataError(

@@ -1,4 +1,5 @@
 import type { CsrRows, Matrix } from "../types.ts";
+import { type CountSteps, createCountSteps, judgeSteps } from "./count-steps.ts";
 import { hashEntries, repeatedHashes } from "./names.ts";
 import { type Report, Tally } from "./report.ts";
 import type { CountsRule } from "./types.ts";
@@ -9,6 +10,8 @@ const batchEntries = 2_000_000;
 const exactFloat32 = 2 ** 24;
 /** Fewer cells than this tell nothing about totals. */
 const leastCells = 20;
+/** More than this share of cells that no counting gives is no chance. */
+const steppedShare = 0.02;
 
 export interface MatrixRules {
   /** Judge it as raw counts. */
@@ -26,7 +29,8 @@ export interface MatrixRules {
 
 /**
  * A matrix: that it can be read, that it is finite, and, as counts, that no normalised matrix passes: every value is whole, not negative, and
- * below what its dtype holds exactly. Whole numbers that were scaled (all cells of one total, or no cell with a count of 1) are warned of.
+ * below what its dtype holds exactly. Whole numbers that were scaled, cut or rounded (all cells of one total, no count of 1, holes between counts, or
+ * nothing above 1) are warned of.
  *
  * @returns 1 for every column with a value, when asked for and when all rows were looked at
  */
@@ -61,6 +65,8 @@ interface Scan {
   largestTotal: number;
   /** Cells whose smallest value is 1. */
   cellsWithOne: number;
+  largest: number;
+  steps: CountSteps;
   sampled: boolean;
   /** 1: the column has a value. */
   seen: Uint8Array | undefined;
@@ -81,6 +87,8 @@ function scan(matrix: Matrix, rules: MatrixRules, entries: number): Scan {
     smallestTotal: Number.POSITIVE_INFINITY,
     largestTotal: 0,
     cellsWithOne: 0,
+    largest: 0,
+    steps: createCountSteps(),
     sampled: false,
     seen: rules.seenColumns === true ? new Uint8Array(matrix.shape[1]) : undefined,
   };
@@ -129,13 +137,15 @@ function lookAtEntries(matrix: Matrix, entries: number, found: Scan): void {
 function look(batch: CsrRows, start: number, found: Scan, hashes: Float64Array | undefined): void {
   const { data, indices, indptr } = batch;
   const unverifiableFrom = data instanceof Float32Array ? exactFloat32 : Number.MAX_SAFE_INTEGER;
-  const { seen } = found;
+  const { seen, steps } = found;
+  const small = steps.seen;
   const words = new Uint32Array(data.buffer, data.byteOffset, data.byteLength / 4);
   for (let r = 0; r < batch.nRows; r++) {
     const [from, to] = [indptr[r] as number, indptr[r + 1] as number];
     let total = 0;
     let nonZero = 0;
     let smallest = Number.POSITIVE_INFINITY;
+    let largest = 0;
     for (let i = from; i < to; i++) {
       const value = data[i] as number;
       if (value === 0) continue;
@@ -143,7 +153,11 @@ function look(batch: CsrRows, start: number, found: Scan, hashes: Float64Array |
       nonZero += 1;
       total += value;
       if (value < smallest) smallest = value;
-      if (value > 0 && Number.isInteger(value) && value <= unverifiableFrom) continue;
+      if (value > largest) largest = value;
+      if (value > 0 && Number.isInteger(value) && value <= unverifiableFrom) {
+        if (value < small.length) small[value]! += 1;
+        continue;
+      }
       const at = () => `row ${start + r}, column ${indices[i]} (${value})`;
       if (!Number.isFinite(value)) hit(found.notFinite, at);
       else if (value > unverifiableFrom) hit(found.unverifiable, at);
@@ -158,9 +172,11 @@ function look(batch: CsrRows, start: number, found: Scan, hashes: Float64Array |
     else {
       found.cells += 1;
       if (smallest === 1) found.cellsWithOne += 1;
+      if (largest > found.largest) found.largest = largest;
       if (total < found.smallestTotal) found.smallestTotal = total;
       if (total > found.largestTotal) found.largestTotal = total;
     }
+    judgeSteps(steps, nonZero);
     if (hashes !== undefined)
       hashes[start + r] = hashEntries(indices, words, data.BYTES_PER_ELEMENT / 4, from, to);
   }
@@ -246,7 +262,7 @@ function reportScan(found: Scan, matrix: Matrix, where: string, rules: MatrixRul
   if (!report.failed(where)) warnOfScaling(found, where, report);
 }
 
-/** Whole numbers can still be normalised ones that were rounded: then totals agree, or no cell has a count of 1. */
+/** Whole numbers can still be normalised ones that were rounded: then totals agree, no cell has a count of 1, or counts have holes. */
 function warnOfScaling(found: Scan, where: string, report: Report): void {
   if (found.cells < leastCells) return;
   const warn = (message: string) => report.add("scaled_counts", where, message, { severity: "warning" });
@@ -256,6 +272,15 @@ function warnOfScaling(found: Scan, where: string, report: Report): void {
     );
   else if (found.cellsWithOne === 0)
     warn(`none of ${found.cells} cells looked at has a count of 1: scaled, or imputed?`);
+  else if (found.steps.judged >= leastCells) warnOfSteps(found, warn);
+}
+
+function warnOfSteps({ steps: { judged, stepped }, largest }: Scan, warn: (message: string) => void): void {
+  if (largest === 1) warn("no value is above 1: whether a gene was seen, instead of how often?");
+  else if (stepped > steppedShare * judged)
+    warn(
+      `${stepped} of ${judged} cells looked at lack counts that cells have, such as 1, or 2 between many 1 and 3: normalised and rounded?`,
+    );
 }
 
 function zeroShare(found: Scan, matrix: Matrix): number {

@@ -392,3 +392,33 @@ test("real files: a valid curator file passes, others are told what they lack", 
   const unknown = validateAnnData(file, gencode43).filter(({ code }) => code === "unknown_gene");
   assert.ok((unknown[0]?.count ?? 0) < file.nVar / 10, "most genes are in GENCODE 43");
 });
+
+test("counts of cells divided by size factors and rounded have holes, which are warned of", async () => {
+  const [cells, genes] = [60, 400];
+  const index = Array.from({ length: cells }, (_, i) => `c${i}`);
+  // Geometric with many ones, as counts are; the seed is the place.
+  const counts = index.map((_, i) =>
+    Array.from({ length: genes }, (_, j) => {
+      const chance = ((Math.imul(i * genes + j + 1, 0x9e3779b1) >>> 8) % 9973) / 9973;
+      return Math.floor(Math.log(1 - chance) / Math.log(0.55));
+    }),
+  );
+  const judge = (change: (count: number, cell: number) => number) =>
+    short(
+      {
+        x: csr(
+          counts.map((row, i) => row.map((count) => change(count, i))),
+          genes,
+        ),
+        obs: { index, columns: {} },
+        var: { index: Array.from({ length: genes }, (_, j) => `g${j}`), columns: {} },
+      },
+      "counts",
+    );
+  assert.deepEqual(await judge((count) => count), []);
+  const scaled = ["? scaled_counts X"];
+  assert.deepEqual(await judge((count, cell) => Math.round(count * (0.7 + cell / 50))), scaled);
+  assert.deepEqual(await judge((count, cell) => Math.floor(count * (1.1 + cell / 50))), scaled);
+  assert.deepEqual(await judge((count) => Math.round(Math.log1p(4.5 * count))), scaled);
+  assert.deepEqual(await judge((count) => Math.min(1, count)), scaled);
+});

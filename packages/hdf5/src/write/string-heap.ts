@@ -56,6 +56,12 @@ function encodeString(value: string, i: number, where: string): Buffer {
   if (value.includes("\0")) {
     throw new Hdf5Error("invalid-argument", `${where}: string ${i} contains a NUL character`);
   }
+  if (!value.isWellFormed()) {
+    throw new Hdf5Error(
+      "invalid-argument",
+      `${where}: string ${i} has half of a surrogate pair, which UTF-8 cannot hold`,
+    );
+  }
   return Buffer.from(value);
 }
 

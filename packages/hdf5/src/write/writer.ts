@@ -27,6 +27,9 @@ interface Node {
 }
 
 const stringType: H5Type = { kind: "string", size: "variable", utf8: true };
+/** HDF5 takes 64 KiB; readers bound paths, ours among them. */
+const maxPathLength = 4096;
+
 const booleanType: H5Type = {
   kind: "enum",
   base: { kind: "int", size: 1, signed: true },
@@ -76,6 +79,11 @@ export function createH5(path: string, { threads = 1 }: WriterOptions = {}): H5W
   function add(where: string, child: Node | LinkTarget): void {
     const parts = names(where);
     const name = parts.pop();
+    if (where.length > maxPathLength || name?.isWellFormed() === false || name?.includes("\0"))
+      throw new Hdf5Error(
+        "invalid-argument",
+        `${path}: ${JSON.stringify(where.slice(0, 60))} (${where.length} characters) is no name that HDF5 can hold`,
+      );
     const parent = find(parts.join("/"));
     if (name === undefined || parent.children === undefined) {
       throw new Hdf5Error("invalid-argument", `${path}: ${where} cannot be created there`);
