@@ -1,37 +1,19 @@
-// AnnData as a whole against Python's anndata: X stored by column, read by rows in bounded memory; X stored by row, read whole by all
+// AnnData as a whole against Python's anndata: X stored by column, read by rows in bounded memory and whole; X stored by row, read whole by all
 // threads; a compressed copy of the file.
 //
 //   node bench/data-plane/anndata.ts [--small]
-import { existsSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { copyAnnData, openAnnData, writeH5ad } from "@cytomesh/anndata";
+import { copyAnnData, openAnnData } from "@cytomesh/anndata";
 import { measure, measurePython, printCosts } from "./measure.ts";
-import { syntheticStudy } from "./study.ts";
+import { byColumnFile, syntheticStudy } from "./study.ts";
 
 const study = syntheticStudy();
 const folder = dirname(study.files.gzip);
-const byColumn = join(folder, "by-column.h5ad");
+const byColumn = byColumnFile(study);
 const maxBytes = 64 * 1024 * 1024;
 /** Rows per batch: what an ingest takes at a time. */
 const batchRows = 2_000;
-
-/** The study with X by column, written by us once. */
-async function writeByColumn(): Promise<void> {
-  if (existsSync(byColumn)) return;
-  using file = await openAnnData(study.files.raw);
-  const x = file.x!;
-  const batches = x.batches(batchRows).map(({ rows }) => rows);
-  const index = { obs: file.obs.index(), var: file.var.index() };
-  await writeH5ad(
-    byColumn,
-    {
-      x: { shape: x.shape, batches },
-      obs: { index: index.obs, columns: {} },
-      var: { index: index.var, columns: {} },
-    },
-    { xFormat: "csc" },
-  );
-}
 
 const total = (values: ArrayLike<number>): number => {
   let sum = 0;
@@ -61,7 +43,6 @@ warnings.filterwarnings("ignore")
 path = sys.argv[1]
 `;
 
-await writeByColumn();
 const turned = await measure(rowsOfColumns, 1);
 const turnedPython = measurePython<number>(
   `${preamble}
@@ -77,6 +58,16 @@ printCosts(
   { cytomesh: turned, "anndata, whole in memory": turnedPython },
   "anndata, whole in memory",
 );
+
+const whole = await measure(() => wholeMatrix(byColumn), 1);
+const wholePython = measurePython<number>(
+  `${preamble}
+def work(): return float(anndata.read_h5ad(path).X.tocsr().data.sum(dtype="f8"))
+measure(work, 1)`,
+  [byColumn],
+);
+same("by column, whole", whole.result, wholePython.result);
+printCosts("X by column, gzip, whole by row", { cytomesh: whole, anndata: wholePython }, "anndata");
 
 for (const [name, path] of Object.entries(study.files)) {
   const ours = await measure(() => wholeMatrix(path));

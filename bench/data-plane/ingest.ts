@@ -1,13 +1,17 @@
 // .h5ad → warehouse, through the service's own path (hash, vet, convert in its pool, publish to a folder), without a network. Against Python:
 // reading the file alone, and reading it and writing the same lists with pyarrow. The conversion is also measured alone, five times with the
 // same threads, and the median printed: what a job of several files comes to.
+//
+//   node bench/data-plane/ingest.ts [--small] [--csc]
+//
+// `--csc`: the matrix by column, which has to be turned round; Python does so in memory.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keepCompiledCode } from "../../packages/service-kit/src/index.ts";
 import { convertStudy, ingestPool, ingestThroughService, threads } from "./ingested.ts";
 import { measure, measurePython, printCosts } from "./measure.ts";
-import { small, syntheticStudy } from "./study.ts";
+import { byColumnFile, small, syntheticStudy } from "./study.ts";
 
 const study = syntheticStudy();
 // As every service does; the first of two runs fills it.
@@ -18,7 +22,7 @@ const pyarrowPipeline = `
 import anndata, numpy as np, pyarrow as pa, pyarrow.parquet as pq
 def work():
     adata = anndata.read_h5ad(sys.argv[1])
-    x = adata.X
+    x = adata.X.tocsr()
     ids = pa.array(np.arange(adata.n_obs, dtype=np.int64))
     counts = pa.array(x.data.astype(np.int32))
     lists = [pa.ListArray.from_arrays(pa.array(x.indptr.astype(np.int32)), values) for values in (pa.array(x.indices), counts)]
@@ -39,12 +43,16 @@ def work():
 measure(work, times=1)
 `;
 
-/** Seconds of five conversions after one to warm up. */
+const byColumn = process.argv.includes("--csc");
+/** A matrix by column is measured less often: it takes longer. */
+const [ingests, timedConversions] = byColumn ? [1, 3] : [small ? 1 : 3, 5];
+
+/** Seconds of some conversions after one to warm up. */
 async function conversions(path: string, kind: string): Promise<number[]> {
   const pool = ingestPool();
   const seconds: number[] = [];
   try {
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i <= timedConversions; i++) {
       const outDir = join(root, `${kind}-alone`);
       const start = performance.now();
       await convertStudy(pool, path, outDir);
@@ -60,14 +68,11 @@ async function conversions(path: string, kind: string): Promise<number[]> {
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 try {
-  const kinds = small ? (["gzip"] as const) : (["gzip", "raw"] as const);
-  for (const kind of kinds) {
-    const path = study.files[kind];
+  const { gzip, raw } = study.files;
+  const files = byColumn ? { csc: byColumnFile(study) } : small ? { gzip } : { gzip, raw };
+  for (const [kind, path] of Object.entries(files)) {
     let run = 0;
-    const ours = await measure(
-      () => ingestThroughService(path, join(root, `${kind}-${run++}`)),
-      small ? 1 : 3,
-    );
+    const ours = await measure(() => ingestThroughService(path, join(root, `${kind}-${run++}`)), ingests);
     const alone = await conversions(path, kind);
     const reading = measurePython<number>(readOnly, [path]);
     const pipeline = measurePython<number>(pyarrowPipeline, [path, join(root, `${kind}.parquet`)]);

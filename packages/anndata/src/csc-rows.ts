@@ -24,6 +24,10 @@ const maxTurnedBytes = 256 * 1024 * 1024;
 const maxBucketBytes = 32 * 1024 * 1024;
 /** Entries read from the file at a time. */
 const maxBlockEntries = 1024 * 1024;
+/** Entries that threads decode at a time. */
+const parallelEntries = 4 * 1024 * 1024;
+/** Rows of so many entries are kept between counting and placing them, beyond that they are decoded twice. */
+const keptEntries = 32 * 1024 * 1024;
 /** So often a few rows are picked out in one pass over the file, before turning all of it pays. */
 const maxPicks = 2;
 /** Share of the rows that are picked out together; more are sorted. */
@@ -180,7 +184,8 @@ interface Filling {
 
 function fillRows({ arrays, nRows, nCols }: Turn, indptr: Float64Array): Filling {
   const nnz = indptr[nRows]!;
-  const next = indptr.slice();
+  // Integers are faster, where they reach.
+  const next = nnz < 2 ** 31 ? Int32Array.from(indptr) : indptr.slice();
   const indices = new Int32Array(nnz);
   const values = valueArray(arrays.dtype, nnz);
   return {
@@ -203,21 +208,27 @@ function addUp(counts: Float64Array): Float64Array {
 }
 
 function turnAll(turn: Turn): CsrRows {
-  const { arrays, nRows, blockEntries } = turn;
+  const { arrays, nRows, nCols, blockEntries } = turn;
+  const { nnz } = arrays;
+  const offsets = readOffsets(arrays, 0, nCols);
   const indptr = new Float64Array(nRows + 1);
-  for (let from = 0; from < arrays.nnz; from += blockEntries) {
-    countRows(readIndices(arrays, from, Math.min(arrays.nnz, from + blockEntries)), indptr.subarray(1));
+  const kept = nnz <= keptEntries ? readIndices(arrays, 0, nnz) : undefined;
+  const rowsOf = (from: number, to: number) => kept?.subarray(from, to) ?? readIndices(arrays, from, to);
+  for (let from = 0; from < nnz; from += blockEntries) {
+    countRows(rowsOf(from, Math.min(nnz, from + blockEntries)), indptr.subarray(1));
   }
   const filling = fillRows(turn, addUp(indptr));
-  visit(turn, filling.add);
+  for (let from = 0; from < nnz; from += blockEntries) {
+    const to = Math.min(nnz, from + blockEntries);
+    visitBlock(offsets, from, rowsOf(from, to), readValues(arrays, from, to), filling.add);
+  }
   return filling.done();
 }
 
-/** The same with blocks that several threads decode, the next ones while one is put into rows. */
+/** The same with blocks that several threads decode, the next one while one is put into rows. */
 async function turnInParallel(turn: Turn, options: ParallelOptions): Promise<CsrRows> {
   const { arrays, nRows, nCols } = turn;
   const { source, nnz } = arrays;
-  const blockEntries = Math.max(turn.blockEntries, Math.min(parallelEntries, nnz));
   const read = async (
     info: ArrayInfo,
     from: number,
@@ -228,37 +239,18 @@ async function turnInParallel(turn: Turn, options: ParallelOptions): Promise<Csr
     const how = into === undefined ? options : { ...options, into };
     return source.readParallel?.(info, from, to, how) ?? source.read(info, from, to);
   };
-  const memory = () => new SharedArrayBuffer(Math.min(nnz, blockEntries) * 8);
-  const [ahead, current] = [
-    [memory(), memory()],
-    [memory(), memory()],
-  ];
-  async function* blocks(infos: readonly ArrayInfo[]) {
-    const begin = (from: number, turns: number) => {
-      const to = Math.min(nnz, from + blockEntries);
-      const into = (turns % 2 === 0 ? ahead : current) as SharedArrayBuffer[];
-      const parts = (async () => {
-        const values: Values[] = [];
-        for (const [i, info] of infos.entries()) values.push(await read(info, from, to, into[i]));
-        return values;
-      })();
-      parts.catch(() => undefined);
-      return { from, parts };
-    };
-    let next = nnz > 0 ? begin(0, 0) : undefined;
-    try {
-      for (let turns = 1; next !== undefined; turns++) {
-        const { from, parts }: { from: number; parts: Promise<Values[]> } = next;
-        const values = await parts;
-        next = from + blockEntries < nnz ? begin(from + blockEntries, turns) : undefined;
-        yield { from, values };
-      }
-    } finally {
-      await next?.parts.catch(() => undefined);
-    }
-  }
   const offsets = checkOffsets(arrays, 0, await read(arrays.indptr, 0, nCols + 1));
   const indptr = new Float64Array(nRows + 1);
+  const blocks = (infos: readonly ArrayInfo[]) => readAhead(nnz, infos, read);
+  if (nnz <= keptEntries) {
+    const rows = checkIndices(arrays, 0, await read(arrays.indices, 0, nnz));
+    countRows(rows, indptr.subarray(1));
+    const filling = fillRows(turn, addUp(indptr));
+    for await (const { from, to, values } of blocks([arrays.data])) {
+      visitBlock(offsets, from, rows.subarray(from, to), toValues(arrays, values[0]!), filling.add);
+    }
+    return filling.done();
+  }
   for await (const { from, values } of blocks([arrays.indices])) {
     countRows(checkIndices(arrays, from, values[0]!), indptr.subarray(1));
   }
@@ -270,8 +262,40 @@ async function turnInParallel(turn: Turn, options: ParallelOptions): Promise<Csr
   return filling.done();
 }
 
-/** Entries that threads decode at a time. */
-const parallelEntries = 4 * 1024 * 1024;
+type ReadPart = (info: ArrayInfo, from: number, to: number, into?: SharedArrayBuffer) => Promise<Values>;
+
+/** Blocks of some arrays, one read ahead; the memory of a block is used again for the next but one. */
+async function* readAhead(
+  nnz: number,
+  infos: readonly ArrayInfo[],
+  read: ReadPart,
+): AsyncGenerator<{ from: number; to: number; values: Values[] }> {
+  const bytes = Math.min(nnz, parallelEntries) * 8;
+  const memory = [0, 1].map(() => infos.map(() => new SharedArrayBuffer(bytes)));
+  const readAll = async (from: number, to: number, into: readonly SharedArrayBuffer[]) => {
+    const values: Values[] = [];
+    for (const [i, info] of infos.entries()) values.push(await read(info, from, to, into[i]));
+    return values;
+  };
+  const begin = (from: number, turn: number) => {
+    const to = Math.min(nnz, from + parallelEntries);
+    const values = readAll(from, to, memory[turn % 2]!);
+    // Looked at when its turn comes.
+    values.catch(() => undefined);
+    return { from, to, values };
+  };
+  let ahead = nnz > 0 ? begin(0, 0) : undefined;
+  try {
+    for (let turn = 1; ahead !== undefined; turn++) {
+      const { from, to }: { from: number; to: number } = ahead;
+      const values = await ahead.values;
+      ahead = to < nnz ? begin(to, turn) : undefined;
+      yield { from, to, values };
+    }
+  } finally {
+    await ahead?.values.catch(() => undefined);
+  }
+}
 
 /** All entries sorted into buckets on disk: rows of them, a bucket in memory at a time. */
 function sortAll(
