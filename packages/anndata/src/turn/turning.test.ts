@@ -5,6 +5,8 @@ import fc from "fast-check";
 import type { CompressedArrays } from "../compressed-arrays.ts";
 import type { ArrayInfo, Source } from "../storage.ts";
 import { dense, temporaryFolder } from "../test-fixtures.ts";
+import { turnInMemory, turnInParallel } from "./in-memory.ts";
+import { sortAll, sortInParallel } from "./sorted-rows.ts";
 import { closeTurnStore, createTurnStore } from "./store.ts";
 import { turningOf } from "./turning.ts";
 
@@ -62,6 +64,20 @@ const cases: fc.Arbitrary<Case> = fc.integer({ min: 1, max: 70 }).chain((nRows) 
   });
 });
 
+/** Its arrays, and what it holds. */
+function matrixOf({ nRows, columns }: Case, wide: boolean) {
+  const entries = columns.flat();
+  const indptr = [0];
+  for (const column of columns) indptr.push(indptr.at(-1)! + column.length);
+  const expected = Array.from({ length: nRows }, () => columns.map(() => 0));
+  columns.forEach((column, c) => {
+    for (const { row, value } of column) expected[row]![c]! += value;
+  });
+  const rows = entries.map(({ row }) => row);
+  const values = entries.map(({ value }) => value);
+  return { arrays: arraysOf(indptr, rows, values, wide, nRows), expected };
+}
+
 const howOf = fc.record({
   wide: fc.boolean(),
   stepEntries: fc.integer({ min: 1, max: 50 }),
@@ -74,16 +90,7 @@ const howOf = fc.record({
 test("steps in any order, in memory or on disk, give the rows of the matrix, and what was written has no name", () => {
   fc.assert(
     fc.property(cases, howOf, fc.nat(), fc.nat(), ({ nRows, columns }, how, a, b) => {
-      const entries = columns.flat();
-      const indptr = [0];
-      for (const column of columns) indptr.push(indptr.at(-1)! + column.length);
-      const expected = Array.from({ length: nRows }, () => columns.map(() => 0));
-      columns.forEach((column, c) => {
-        for (const { row, value } of column) expected[row]![c]! += value;
-      });
-      const rows = entries.map(({ row }) => row);
-      const values = entries.map(({ value }) => value);
-      const arrays = arraysOf(indptr, rows, values, how.wide, nRows);
+      const { arrays, expected } = matrixOf({ nRows, columns }, how.wide);
       const limits = { maxBytes: 1 << 20, reuseRows: how.reuseRows };
       const turning = turningOf(arrays, nRows, columns.length, limits);
       const plan = turning.plan(how);
@@ -100,12 +107,88 @@ test("steps in any order, in memory or on disk, give the rows of the matrix, and
           const [start, end] = [from + (a % (to - from)), from + (b % (to - from))].sort((x, y) => x - y);
           assert.deepEqual(dense(turning.rows(store, start!, end!)), expected.slice(start, end));
         }
+        assert.deepEqual(dense(turning.all(store)), expected);
       } finally {
         closeTurnStore(store);
       }
       assert.deepEqual(readdirSync(folder.path(".")), []);
     }),
   );
+});
+
+test("all rows at once, in memory or through the disk, in one thread or several, are those of the matrix", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      cases,
+      fc.boolean(),
+      fc.integer({ min: 1, max: 50 }),
+      async (input, wide, blockEntries) => {
+        const { arrays, expected } = matrixOf(input, wide);
+        const [nRows, nCols] = [input.nRows, input.columns.length];
+        const matrix = { arrays, nRows, nCols, blockEntries };
+        const atClose: (() => void)[] = [];
+        const limits = {
+          maxBytes: 1 << 20,
+          tempDir: folder.path("."),
+          onClose: (callback: () => void) => void atClose.push(callback),
+        };
+        const turning = turningOf(arrays, nRows, nCols, limits);
+        try {
+          assert.deepEqual(dense(turnInMemory(matrix)), expected);
+          assert.deepEqual(dense(await turnInParallel(matrix, {})), expected);
+          const sorted = [
+            sortAll(matrix, turning, limits),
+            await sortInParallel(matrix, turning, limits, {}),
+          ];
+          for (const { all, rows } of sorted) {
+            assert.deepEqual(dense(all()), expected);
+            assert.deepEqual(dense(rows(0, nRows)), expected);
+            assert.deepEqual(dense(rows(nRows >> 2, nRows >> 1)), expected.slice(nRows >> 2, nRows >> 1));
+          }
+        } finally {
+          for (const callback of atClose) callback();
+        }
+        assert.deepEqual(readdirSync(folder.path(".")), []);
+      },
+    ),
+  );
+});
+
+test("values of any kind and columns too far apart for a code come back as they are", () => {
+  const odd = [0, -0, 1, 254, 255, 256, -1, 0.5, 1e9, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 24];
+  const [nRows, nCols] = [70_000, 900];
+  const indptr = Array.from({ length: nCols + 1 }, (_, column) => column * 5);
+  const rows = Array.from({ length: nCols * 5 }, (_, i) => (i * 7_919) % nRows);
+  const values = rows.map((_, i) => odd[i % odd.length]!);
+  for (const wide of [false, true]) {
+    const arrays = arraysOf(indptr, rows, values, wide, nRows);
+    const expected = turnInMemory({ arrays, nRows, nCols, blockEntries: 1_000 });
+    const turning = turningOf(arrays, nRows, nCols, { maxBytes: 1 << 20 });
+    for (const stepEntries of [300, 3_000]) {
+      const plan = turning.plan({ stepEntries, bucketEntries: 10_000 });
+      assert.equal(plan.shift, 16);
+      const store = createTurnStore(plan, 1 << 20);
+      for (let step = 0; step < plan.steps; step++) turning.step(store, step);
+      assert.deepEqual(turning.all(store), expected);
+    }
+  }
+});
+
+test("who gives up while all is sorted gets their reason, and the file is closed", async () => {
+  const { arrays } = matrixOf({ nRows: 2, columns: [[{ row: 0, value: 1 }], [{ row: 1, value: 2 }]] }, false);
+  const matrix = { arrays, nRows: 2, nCols: 2, blockEntries: 1 };
+  const enough = new AbortController();
+  const { read } = arrays.source;
+  arrays.source.read = (...call) => {
+    enough.abort(new Error("enough"));
+    return read(...call);
+  };
+  const limits = { maxBytes: 1 << 20, tempDir: folder.path("."), onClose: () => undefined };
+  const open = () => readdirSync("/proc/self/fd").length;
+  const before = process.platform === "linux" ? open() : 0;
+  const turning = turningOf(arrays, 2, 2, limits);
+  await assert.rejects(sortInParallel(matrix, turning, limits, { signal: enough.signal }), /enough/);
+  if (process.platform === "linux") assert.equal(open(), before);
 });
 
 test("a row outside the matrix is refused by the step that has it, and offsets that fall by every step", () => {

@@ -1,14 +1,8 @@
 import { canonicalRows } from "../canonical.ts";
-import {
-  type CompressedArrays,
-  checkIndices,
-  entryBytes,
-  readOffsets,
-  readValues,
-} from "../compressed-arrays.ts";
-import { AnnDataError } from "../errors.ts";
+import { type CompressedArrays, checkIndices, readOffsets, readValues } from "../compressed-arrays.ts";
 import { growingMemory, valueArray } from "../matrix.ts";
 import type { CsrRows } from "../types.ts";
+import { checkSize, columnAt } from "./blocks.ts";
 import {
   bucketOffsets,
   countCodes,
@@ -31,12 +25,16 @@ export interface Turning {
    * @throws AnnDataError "invalid" what is wrong with the arrays, "write-failed"
    */
   step(store: TurnStore, step: number, seen?: (rows: Int32Array) => void): void;
+  /** The same with the entries of the step, checked. */
+  sort(store: TurnStore, step: number, rows: Int32Array, data: Float32Array | Float64Array): void;
   /**
    * Rows `start` to `end`, which lie in one bucket, once all steps are done.
    *
    * @throws AnnDataError "too-large"
    */
   rows(store: TurnStore, start: number, end: number): CsrRows;
+  /** All rows, a bucket after the other put where it belongs. */
+  all(store: TurnStore): CsrRows;
 }
 
 /** Memory that is used again: of one step, of what it or a bucket has sorted, and of rows where the caller allows it. */
@@ -54,64 +52,66 @@ export function turningOf(
   limits: { maxBytes: number; reuseRows?: boolean | undefined },
 ): Turning {
   const wide = valueArray(arrays.dtype, 0) instanceof Float64Array;
+  const width = wide ? 8 : 4;
   const scratch: Scratch = {
     input: [growingMemory(), growingMemory()],
     sorted: { codes: growingMemory(), columns: growingMemory(), values: growingMemory() },
     rows: limits.reuseRows === true ? [growingMemory(), growingMemory()] : undefined,
   };
   let offsets: ArrayLike<number> | undefined;
+  const sort: Turning["sort"] = (store, step, rows, data) => {
+    offsets ??= readOffsets(arrays, 0, nCols);
+    writeStep(store, step, sortStep(store, offsets, step * store.stepEntries, rows, data, scratch));
+  };
   return {
     plan: (how) => {
       const chunks = [arrays.indices, arrays.data].map((info) => info.chunks?.[0] ?? 1);
       return planTurn({ nRows, nnz: arrays.nnz, wide }, chunks, how);
     },
+    sort,
     step: (store, step, seen) => {
-      offsets ??= readOffsets(arrays, 0, nCols);
       const from = step * store.stepEntries;
       const to = Math.min(arrays.nnz, from + store.stepEntries);
       const [rowMemory, dataMemory] = scratch.input;
       const read = arrays.source.read(arrays.indices, from, to, rowMemory((to - from) * 4));
       const rows = checkIndices(arrays, from, read);
       seen?.(rows);
-      const data = readValues(arrays, from, to, dataMemory((to - from) * 4));
-      writeStep(store, step, sortStep(store, offsets, from, rows, data, scratch));
+      sort(store, step, rows, readValues(arrays, from, to, dataMemory((to - from) * 4)));
     },
     rows: (store, start, end) => {
-      const bytes = (entries: number) => {
-        const taken = entries * entryBytes(arrays);
+      const allot = (nnz: number): Entries => {
         // Places in a bucket are int32.
-        if (taken > limits.maxBytes || entries >= 2 ** 31)
-          throw tooLarge(arrays.where, start, end, taken, limits.maxBytes);
+        checkSize(arrays, start, end, nnz, Math.min(limits.maxBytes, (2 ** 31 - 1) * (4 + width)));
+        const indices = scratch.rows?.[0](nnz * 4).buffer ?? new ArrayBuffer(nnz * 4);
+        const data = scratch.rows?.[1](nnz * width).buffer ?? new ArrayBuffer(nnz * width);
+        return { indices: new Int32Array(indices, 0, nnz), data: valuesOver(data, wide, nnz) };
       };
-      return canonicalRows({ nRows: end - start, nCols, ...gather(store, start, end, scratch, bytes) });
+      return canonicalRows({
+        nRows: end - start,
+        nCols,
+        ...gather(store, start, end, scratch.sorted, allot),
+      });
+    },
+    all: (store) => {
+      const indices = new Int32Array(arrays.nnz);
+      const data = valueArray(arrays.dtype, arrays.nnz);
+      const indptr = new Float64Array(nRows + 1);
+      for (let start = 0; start < nRows; start += 2 ** store.shift) {
+        const from = indptr[start]!;
+        const end = Math.min(nRows, start + 2 ** store.shift);
+        const place = (nnz: number): Entries => {
+          checkSize(arrays, start, end, nnz, (2 ** 31 - 1) * (4 + width));
+          return { indices: indices.subarray(from, from + nnz), data: data.subarray(from, from + nnz) };
+        };
+        const own = gather(store, start, end, scratch.sorted, place).indptr;
+        for (let row = 1; row < own.length; row++) indptr[start + row] = from + own[row]!;
+      }
+      return canonicalRows({ nRows, nCols, indptr, indices, data });
     },
   };
 }
 
-export function tooLarge(
-  where: string,
-  start: number,
-  end: number,
-  bytes: number,
-  most: number,
-): AnnDataError {
-  return new AnnDataError(
-    "too-large",
-    `${where}: rows ${start} to ${end} take ${bytes} bytes, the limit is ${most}; ask for fewer`,
-  );
-}
-
-/** The first column that ends after entry `at`. */
-export function columnAt(offsets: ArrayLike<number>, at: number): number {
-  let low = 0;
-  let high = offsets.length - 1;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (offsets[middle + 1]! > at) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
+type Entries = Pick<CsrRows, "indices" | "data">;
 
 function sortStep(
   { shift, buckets, wide }: TurnStore,
@@ -155,10 +155,10 @@ function gather(
   store: TurnStore,
   start: number,
   end: number,
-  { sorted, rows: kept }: Scratch,
-  check: (entries: number) => void,
+  sorted: PieceMemory,
+  allot: (nnz: number) => Entries,
 ): Pick<CsrRows, "indptr" | "indices" | "data"> {
-  const { shift, steps, wide } = store;
+  const { shift, steps } = store;
   const bucket = start >>> shift;
   const first = start - bucket * 2 ** shift;
   const counts = new Uint32Array(2 ** shift);
@@ -171,10 +171,7 @@ function gather(
   const indptr = new Float64Array(end - start + 1);
   for (let row = 0; row < end - start; row++) indptr[row + 1] = indptr[row]! + counts[first + row]!;
   const nnz = indptr[end - start]!;
-  check(nnz);
-  const width = wide ? 8 : 4;
-  const indices = new Int32Array(kept?.[0](nnz * 4).buffer ?? new ArrayBuffer(nnz * 4), 0, nnz);
-  const data = valuesOver(kept?.[1](nnz * width).buffer ?? new ArrayBuffer(nnz * width), wide, nnz);
+  const { indices, data } = allot(nnz);
   const next = Int32Array.from(indptr.subarray(0, end - start));
   for (const step of pieces)
     placeRows(indices, data, next, first, readPiece(store, step, bucket, sorted), shift);
