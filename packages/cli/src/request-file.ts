@@ -1,6 +1,7 @@
 import { type DescMessage, fromJson, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
-import { createObjectStore, getJson, toUri } from "@cytomesh/object-store";
+import { getJson, toUri } from "@cytomesh/object-store";
 import { CliError } from "./errors.ts";
+import { openStore } from "./local-store.ts";
 
 /**
  * Read a request from a JSON file in protobuf JSON form (`snake_case` and `lowerCamelCase` are both understood).
@@ -11,7 +12,7 @@ export async function readRequestFile<S extends DescMessage>(
   schema: S,
   pathOrUri: string,
 ): Promise<MessageShape<S>> {
-  const store = createObjectStore();
+  const store = openStore();
   try {
     const json = (await getJson(store, toUri(pathOrUri))) as JsonValue;
     return fromJson(schema, json);

@@ -7,6 +7,7 @@ import {
   CropOutputsSchema,
   FileListingSchema,
   FormatMetadataSpecSchema,
+  type JoinReport,
   PixelScaleSchema,
   Projection,
   SegmentationMethod,
@@ -215,6 +216,13 @@ function told(places: Readonly<Record<string, string>>): string[] {
   return there.map(([name, uri]) => `${name.padEnd(width)}${uri}`);
 }
 
+/** How a join went, with a key that found nothing: most often keys are written in two ways. */
+function joinLine({ name, matched, unmatched, ambiguous, unmatchedKeys, ambiguousKeys }: JoinReport): string {
+  const example = ([first]: readonly string[]) =>
+    first === undefined ? "" : ` (as ${JSON.stringify(first)})`;
+  return `${name}: ${formatCount(matched)} matched, ${formatCount(unmatched)} unmatched${example(unmatchedKeys)}, ${formatCount(ambiguous)} ambiguous${example(ambiguousKeys)}`;
+}
+
 /** A length or an area: pixels, or with a unit. */
 function measure(name: string, text: string | undefined, unit: string) {
   if (text === undefined) return {};
@@ -382,10 +390,7 @@ export const formatMetadata = defineCommand({
           ? []
           : [
               ...told({ table: result.value.tableUri, report: result.value.reportUri }),
-              ...result.value.joins.map(
-                ({ name, matched, unmatched, ambiguous }) =>
-                  `${name}: ${formatCount(matched)} matched, ${formatCount(unmatched)} unmatched, ${formatCount(ambiguous)} ambiguous`,
-              ),
+              ...result.value.joins.map(joinLine),
             ],
     );
   },

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { createObjectStore, type ObjectStore, toUri } from "@cytomesh/object-store";
+import { type ObjectStore, toUri } from "@cytomesh/object-store";
 import { type ImportedModel, importModel } from "@cytomesh/segmentation";
 import { choiceOption, defineCommand } from "../command.ts";
 import { CliError } from "../errors.ts";
+import { openStore } from "../local-store.ts";
 import { formatCount, printable } from "../terminal/text.ts";
 
 const normalizations = { "min-max": "min-max", percentile: "percentile", none: "none" } as const;
@@ -48,7 +49,7 @@ export const importModelVerb = defineCommand({
       ...(normalization === undefined ? {} : { normalization }),
     });
     const uri = toUri(options.output);
-    const store = createObjectStore();
+    const store = openStore();
     try {
       await put(store, uri, imported, options.overwrite);
     } finally {

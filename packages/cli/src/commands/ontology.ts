@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { zstdDecompressSync } from "node:zlib";
-import { createObjectStore, toUri } from "@cytomesh/object-store";
+import { toUri } from "@cytomesh/object-store";
 import {
   buildResource,
   type OntologyResource,
@@ -13,6 +13,7 @@ import {
 import { type MeshClient, withMesh } from "../client.ts";
 import { defineCommand, meshOptions } from "../command.ts";
 import { CliError } from "../errors.ts";
+import { openStore } from "../local-store.ts";
 import { formatCount } from "../terminal/text.ts";
 
 /** `cytomesh ontology add`: make a resource from a published ontology and register it. */
@@ -65,7 +66,7 @@ export async function registerOntology(
   o: { name: string; resource: OntologyResource; uri: string; description: string },
 ): Promise<number> {
   const bytes = Buffer.from(JSON.stringify(o.resource));
-  const store = createObjectStore();
+  const store = openStore();
   try {
     await store.put(o.uri, bytes, { contentType: "application/json" });
   } finally {

@@ -262,6 +262,6 @@ function pixelSize(field: FieldToConvert, what: string): number {
   if (field.umPerPx > 0) return field.umPerPx;
   throw new ImagingError(
     "no-pixel-size",
-    `${field.uri}: ${what} needs the pixel size, which the file does not give; set scale.source_um_per_px`,
+    `${field.uri}: ${what} needs the pixel size, which the file does not give; set scale.source_um_per_px (--pixel-size)`,
   );
 }
