@@ -12,7 +12,7 @@ import type { TaskPool } from "@cytomesh/service-kit";
 import type { ConvertOptions } from "../schemas/plan.ts";
 import type { EncodeRequest } from "./encode-slice.ts";
 import type { FileRef, Outline } from "./outline-file.ts";
-import { bucketsOf, type Slice, slicesOf } from "./slice.ts";
+import { type Slice, slicesOf, turnedSlices } from "./slice.ts";
 
 /** Memory for the encoded pages of a slice; only what is used of it is ever allotted. Few slices need more, and get it. */
 const pagesBytes = 8 * 1024 * 1024;
@@ -82,7 +82,9 @@ async function convertSlices(
 ): Promise<IngestManifest> {
   const { options, encoding } = request;
   const slices =
-    turned === undefined ? slicesOf(outline.shape, outline.nnz, defaultPageCells) : bucketsOf(turned);
+    turned === undefined
+      ? slicesOf(outline.shape, outline.nnz, defaultPageCells)
+      : turnedSlices(turned, defaultPageCells);
   const atOnce = pool.threads + 2;
   const floats =
     options.allowNonCounts &&

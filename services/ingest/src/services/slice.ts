@@ -41,21 +41,25 @@ export function slicesOf(
 
 /** Entries of a matrix by column that a thread sorts at a time: some 20 MB with what comes of them. */
 const stepEntries = 1024 * 1024;
+/** Every step has a place for every bucket: rather than more steps than this, up to four times larger ones. */
+const manySteps = 4_096;
 
-/** How a matrix by column is turned round: a slice is a bucket of it. */
+/** How a matrix by column is turned round: a slice is a bucket of it, where these are not too many. */
 export function turnOf(matrix: Matrix, pageCells: number): TurnPlan | undefined {
+  const many = Math.ceil((matrix.nnz ?? 0) / manySteps);
   return matrix.turning?.plan({
-    stepEntries,
+    stepEntries: Math.min(4 * stepEntries, Math.max(stepEntries, many)),
     bucketEntries: sliceValues,
     leastRows: pageCells,
     mostRows: maxCells,
   });
 }
 
-/** The slices of a matrix that is turned round. */
-export function bucketsOf({ nRows, shift, buckets }: TurnPlan): Slice[] {
-  const cells = 2 ** shift;
-  return Array.from({ length: buckets }, (_, i) => ({
+/** The slices of a matrix that is turned round. None reaches over the end of a bucket: both have a power of two of cells. */
+export function turnedSlices({ nRows, nnz, shift }: TurnPlan, pageCells: number): Slice[] {
+  const wanted = Math.max(pageCells, sliceValues / valuesPerRow([nRows, 0], nnz));
+  const cells = 2 ** Math.min(shift, Math.floor(Math.log2(wanted)));
+  return Array.from({ length: Math.ceil(nRows / cells) }, (_, i) => ({
     from: i * cells,
     to: Math.min(nRows, (i + 1) * cells),
   }));
