@@ -121,6 +121,17 @@ test("a folder is not completed with another model or other labels", async (t) =
   await assert.rejects(again(), refused);
 });
 
+test("a job without a crop has its sheet and tables, and says so again when it is asked again", async (t) => {
+  const { write, outputUri, deps, files } = await world(t);
+  const uri = await write("a.tif", tiffOf([{ ...page, pixels: noise(px) }]));
+  await write("a_labels.tif", tiffOf([{ ...page, pixels: new Uint8Array(px) }]));
+  const spec = { uris: [uri], outputUri, segmentation: { labelsUriPattern: "{dir}/{stem}_labels.tif" } };
+  const first = await attempt(convertFieldsHandler(deps), spec);
+  assert.deepEqual(await attempt(convertFieldsHandler(deps), spec), first);
+  assert.partialDeepStrictEqual(first, { crops: 0n, emptyFields: 1 });
+  assert.ok((await files()).has("contact/index.html"));
+});
+
 test("a model that no field could be segmented with ends the job before the first", async (t) => {
   const { write, outputUri, deps } = await world(t);
   const uris = [await write("a.tif", tiffOf([{ ...page, pixels: noise(px) }]))];

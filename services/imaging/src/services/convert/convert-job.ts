@@ -283,6 +283,6 @@ async function completeAlready(
     });
     await context.record({ key: shard.key, outcome: "succeeded" });
   }
-  const sheet = options.contactSheetCrops > 0 && manifest.crops > 0 ? folder.at("contact", "index.html") : "";
+  const sheet = options.contactSheetCrops > 0 ? folder.at("contact", "index.html") : "";
   return resultOf(folder, options, manifest, 0, sheet);
 }
