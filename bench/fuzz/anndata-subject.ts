@@ -4,6 +4,10 @@ import { gzipSync } from "node:zlib";
 import {
   type AnnData,
   AnnDataError,
+  type AnnDataInput,
+  closeTurnStore,
+  createTurnStore,
+  type Matrix,
   openAnnData,
   type ValidationProblem,
   validateAnnData,
@@ -11,7 +15,7 @@ import {
 } from "@cytomesh/anndata";
 
 /** A study with every kind of column, sparse and nested uns, small. */
-export async function createH5adSeed(path: string): Promise<void> {
+export async function createH5adSeed(path: string, xFormat: "csr" | "csc"): Promise<void> {
   const n = 20;
   const codes = Int32Array.from({ length: n }, (_, i) => (i % 4) - 1);
   const mask = Uint8Array.from({ length: n }, (_, i) => (i % 5 === 0 ? 1 : 0));
@@ -22,7 +26,7 @@ export async function createH5adSeed(path: string): Promise<void> {
     indices: Int32Array.from({ length: 2 * n }, (_, i) => (i % 2 === 0 ? 1 : 3)),
     data: Float32Array.from({ length: 2 * n }, (_, i) => 1 + (i % 7)),
   };
-  await writeH5ad(path, {
+  const study: AnnDataInput = {
     x: rows,
     obs: {
       index: Array.from({ length: n }, (_, i) => `cell-${i}`),
@@ -37,7 +41,8 @@ export async function createH5adSeed(path: string): Promise<void> {
     layers: { spliced: rows },
     obsm: { X_pca: { data: new Float32Array(2 * n), shape: [n, 2] } },
     uns: { title: "x", nested: { deep: { numbers: [1, 2, 3], names: ["p", "q"] } } },
-  });
+  };
+  await writeH5ad(path, study, { xFormat });
 }
 
 /** A Matrix Market triple as its three texts. */
@@ -77,7 +82,7 @@ export async function walkAnnData(path: string, tempDir: string): Promise<string
   try {
     using file = await openAnnData(path, { maxBytes: 64 * 2 ** 20, tempDir });
     const problems = validated(file);
-    readRest(file);
+    readRest(file, tempDir);
     return problems.some(({ code }) => code === "unreadable" || code === "wrong_length")
       ? "problems"
       : "read";
@@ -96,8 +101,8 @@ function validated(file: AnnData): ValidationProblem[] {
   }
 }
 
-/** What validation does not touch: uns, and the rows of layers by ranges. */
-function readRest(file: AnnData): void {
+/** What validation does not touch: uns, the rows of layers by ranges, and turning round by steps. */
+function readRest(file: AnnData, tempDir: string): void {
   const typed = (work: () => void) => {
     try {
       work();
@@ -111,4 +116,28 @@ function readRest(file: AnnData): void {
       const layer = file.layers.get(key);
       if (layer !== undefined) for (const _ of layer.batches(7));
     });
+  for (const matrix of [() => file.x, ...[...file.layers.keys()].map((key) => () => file.layers.get(key))])
+    typed(() => turnByHand(matrix(), tempDir));
+}
+
+/** As an ingest turns a matrix by column round, through a file; all rows must be those that are read at once. */
+function turnByHand(matrix: Matrix | undefined, tempDir: string): void {
+  const turning = matrix?.turning;
+  if (matrix === undefined || turning === undefined) return;
+  const nnz = matrix.nnz ?? 0;
+  const store = createTurnStore(
+    turning.plan({ stepEntries: Math.max(50, nnz >> 6), bucketEntries: Math.max(40, nnz >> 6) }),
+    0,
+    tempDir,
+  );
+  try {
+    for (let step = 0; step < store.steps; step++) turning.step(store, step);
+    const all = turning.all(store);
+    const once = matrix.rows(0, matrix.shape[0]);
+    for (const name of ["indptr", "indices", "data"] as const)
+      if (!all[name].every((value: number, i: number) => Object.is(value, once[name][i])))
+        throw new Error(`turned round by steps, ${name} differ from those of all rows at once`);
+  } finally {
+    closeTurnStore(store);
+  }
 }

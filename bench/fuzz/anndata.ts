@@ -1,6 +1,6 @@
 // Damages AnnData, 10x and Matrix Market files and reads everything in them: node bench/fuzz/anndata.ts [MUTANTS] [--seed N] [--only MUTANT]
 //
-// Seeds: a study that our writer makes, a Matrix Market triple (plain and gzipped), and the real .h5ad, 10x, loom and zarr.zip files below
+// Seeds: a study that our writer makes, by row and by column, a Matrix Market triple (plain and gzipped), and the real .h5ad, 10x, loom and zarr.zip files below
 // CYTOMESH_TEST_DATA of at most 256 KiB. Half of the HDF5 mutants have their checksums put right, so that the damage gets past them.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -49,8 +49,9 @@ async function attempt(seeds: readonly string[], mutant: number): Promise<string
 mkdirSync(tempDir, { recursive: true });
 const list = join(folder, "seeds.json");
 if (range === undefined && only === undefined) {
-  const own = join(folder, "own.h5ad");
-  await createH5adSeed(own);
+  const own = ["csr", "csc"].map((layout) => join(folder, `own-${layout}.h5ad`));
+  await createH5adSeed(own[0]!, "csr");
+  await createH5adSeed(own[1]!, "csc");
   const real = ["omics", "tenx", "corrupt/h5ad"]
     .map((name) => join(data, name))
     .filter((path) => existsSync(path))
@@ -61,9 +62,9 @@ if (range === undefined && only === undefined) {
         statSync(path).isFile() &&
         statSync(path).size <= maxSeedBytes,
     );
-  writeFileSync(list, JSON.stringify([own, ...real.sort()]));
+  writeFileSync(list, JSON.stringify([...own, ...real.sort()]));
   console.log(
-    `${real.length + 1} seed files of at most ${maxSeedBytes / 1024} KiB, and a Matrix Market triple`,
+    `${real.length + own.length} seed files of at most ${maxSeedBytes / 1024} KiB, and a Matrix Market triple`,
   );
   const report = await fuzz(import.meta.filename, {
     count,
