@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -97,4 +98,19 @@ test("what is missing is told before the mesh is asked, and a folder is no file"
       [2, "", "cytomesh imaging format-metadata: missing: --annotations FILE\n"],
     ],
   );
+});
+
+test("a reader that stops reading ends the command without a word, a full disk with one", async (t) => {
+  const shell = (line: string) =>
+    new Promise<{ code: number; stderr: string }>((resolve) => {
+      execFile("bash", ["-c", line, process.execPath, main], (error, _, stderr) =>
+        resolve({ code: error === null ? 0 : Number(error.code), stderr }),
+      );
+    });
+  const gone = await shell('"$0" "$1" validate a b c d e f | true; exit "$PIPESTATUS"');
+  assert.deepEqual(gone, { code: 141, stderr: "" });
+  if (!existsSync("/dev/full")) return t.skip("no /dev/full");
+  const full = await shell('"$0" "$1" help > /dev/full');
+  assert.equal(full.code, 1);
+  assert.match(full.stderr, /^cytomesh: standard output: .*ENOSPC/);
 });

@@ -105,4 +105,14 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-process.exit(await main(process.argv.slice(2)));
+// A reader that has seen enough ends this as it ends other commands (128 + SIGPIPE); a full disk is a failure, told as far as it can be.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(141);
+  process.stderr.write(`cytomesh: standard output: ${printableLines(error.message)}\n`);
+  process.exit(1);
+});
+
+const code = await main(process.argv.slice(2));
+// Pipes may still hold what was written, and an error in writing it may still come.
+await new Promise<void>((resolve) => process.stdout.write("", () => setImmediate(resolve)));
+process.exit(code);
