@@ -73,7 +73,7 @@ export async function openOmeZarr(
         const data = (await zarr
           .read(level.path, { start, end }, { signal: during })
           .catch((error: unknown) => {
-            throw fromZarr(error);
+            throw fromZarr(error, uri);
           })) as PixelArray;
         if (into !== undefined) bytesOf(pixelsInto(into, pixelType, data.length)).set(bytesOf(data));
         return {
@@ -88,7 +88,7 @@ export async function openOmeZarr(
     };
   } catch (error) {
     await close();
-    throw fromZarr(error);
+    throw fromZarr(error, uri);
   }
 }
 
@@ -210,7 +210,10 @@ const tags: Readonly<Record<string, MicroscopyErrorTag>> = {
   "too-large": "too-large",
 };
 
-function fromZarr(error: unknown): unknown {
+function fromZarr(error: unknown, uri: string): unknown {
   if (!(error instanceof ZarrError)) return error;
-  return new MicroscopyError(tags[error.tag] ?? "corrupt", error.message, { cause: error });
+  const { message } = error;
+  // Of chunks only the path within the store is said.
+  const where = message.startsWith("/") && !message.startsWith(uri) ? uri.replace(/\/+$/, "") : "";
+  return new MicroscopyError(tags[error.tag] ?? "corrupt", `${where}${message}`, { cause: error });
 }

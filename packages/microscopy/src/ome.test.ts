@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -169,4 +169,7 @@ test("an OME-TIFF and an OME-Zarr come back as they were written, level by level
     assert.deepEqual(level.data, small.data, name);
   }
   await assert.rejects(openImage(toUri(join(dir, "none.zarr")), { store }), { tag: "not-an-image" });
+  await truncate(join(dir, "a.zarr", "0", "c", "0", "0", "0", "0", "0"), 9);
+  await using damaged = await openImage(toUri(join(dir, "a.zarr")), { store });
+  await assert.rejects(damaged.plane(), { tag: "corrupt", message: /^file:.*a\.zarr\/0: chunk/ });
 });
