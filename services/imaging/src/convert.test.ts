@@ -391,6 +391,8 @@ test("files that a recipe cannot work with are typed errors of their own", async
   assert.equal(await run("um.tif", pages(constant), { scale: { cropSizeUm: 20 } }), "no-pixel-size");
   const shrink = { ...labels, minAreaPx: 1, scale: { sourceUmPerPx: 0.1, targetUmPerPx: 1 } };
   assert.equal(await run("tiny.tif", pages(noise(side * side)), shrink), "label-vanished");
+  const enlarge = { ...labels, minAreaPx: 1, scale: { sourceUmPerPx: 100, targetUmPerPx: 1 } };
+  assert.equal(await run("tiny.tif", pages(noise(side * side)), enlarge), "too-large");
   const um = { ...labels, minAreaPx: 1, scale: { cropSizeUm: 3 }, outputs: { maskPng: true } };
   assert.equal(await run("tiny.tif", pages(noise(side * side)), um), "no-pixel-size");
   await write("wide_labels.tif", tiffOf([{ width: 32, height: 128, pixels: tiny }]));

@@ -5,7 +5,7 @@ import type { FieldToConvert } from "./convert-field.ts";
 import { centreCrop } from "./crop.ts";
 import { pixelsOf } from "./crop-pixels.ts";
 import type { FieldOutput } from "./field-output.ts";
-import { resizeLinear } from "./pixel-ops.ts";
+import { checkResized, resizeLinear } from "./pixel-ops.ts";
 import { maxOf, qualityOf } from "./quality.ts";
 import { giveBack } from "./spare-memory.ts";
 
@@ -19,6 +19,8 @@ const cropSize = 640;
 export async function convertAllencell(field: FieldToConvert, output: FieldOutput, context: TaskContext) {
   const { planes, options, channelNames } = field;
   const [{ width, height }] = planes as [(typeof planes)[0]];
+  const factor = field.umPerPx / options.targetUmPerPx;
+  checkResized(field, factor);
   await output.image({
     path: `intermediate/${field.field}_proj`,
     width,
@@ -32,7 +34,6 @@ export async function convertAllencell(field: FieldToConvert, output: FieldOutpu
     umPerPx: field.umPerPx,
   });
   await context.breathe();
-  const factor = field.umPerPx / options.targetUmPerPx;
   const resized = planes.map((plane) => resizeLinear(plane, factor));
   await context.breathe();
   const [whole] = resized as [(typeof resized)[0]];

@@ -10,7 +10,7 @@ import { cutPixels, encoderOver } from "./crop-pixels.ts";
 import type { FieldOutput } from "./field-output.ts";
 import { keptArea, otherMask, ownMask } from "./masks.ts";
 import { cropNameOf } from "./names.ts";
-import { resizeLinear, sampledFrom } from "./pixel-ops.ts";
+import { checkResized, resizeLinear, sampledFrom } from "./pixel-ops.ts";
 import { maxOf, qualityOf } from "./quality.ts";
 import { type SegmentationTools, type SegmentedField, segmentField } from "./segment-field.ts";
 import { giveBack } from "./spare-memory.ts";
@@ -79,7 +79,7 @@ function asSegmented(field: FieldToConvert, kept: Segmentation): Cuttable {
   };
 }
 
-/** @throws ImagingError `label-vanished` when a nucleus has no pixel left. */
+/** @throws ImagingError `too-large`; `label-vanished` when a nucleus has no pixel left. */
 async function resize(
   field: FieldToConvert,
   from: Cuttable,
@@ -88,6 +88,7 @@ async function resize(
 ): Promise<Cuttable> {
   const target = field.options.targetUmPerPx;
   const factor = pixelSize(field, "resizing") / target;
+  checkResized(field, factor);
   const planes: Raster[] = [];
   for (const plane of from.planes) {
     planes.push(resizeLinear(plane, factor));

@@ -1,4 +1,6 @@
 import { encodePng as encode, type Plane, resizeBilinear, resizedSide } from "@cytomesh/microscopy";
+import { ImagingError } from "../../errors.ts";
+import type { ReadLimits } from "../../schemas/convert.ts";
 import type { Raster } from "./crop.ts";
 import { takePlane } from "./spare-memory.ts";
 
@@ -15,6 +17,25 @@ export function resizeLinear(image: Raster, factor: number): Raster {
   const into = takePlane(resizedSide(image.width, factor) * resizedSide(image.height, factor));
   const { width, height, data } = resizeBilinear(planeOf(image), factor, into);
   return { width, height, data: data as Uint16Array };
+}
+
+/**
+ * A field resized is held as the field is, under the same limit.
+ *
+ * @throws ImagingError `too-large`.
+ */
+export function checkResized(
+  { uri, planes, limits }: { uri: string; planes: readonly Raster[]; limits: ReadLimits },
+  factor: number,
+): void {
+  const [{ width, height }] = planes as [Raster];
+  const [columns, rows] = [resizedSide(width, factor), resizedSide(height, factor)];
+  const bytes = planes.length * columns * rows * 2;
+  if (bytes > limits.maxFieldBytes)
+    throw new ImagingError(
+      "too-large",
+      `${uri}: expected at most ${limits.maxFieldBytes} bytes of pixels after resizing by ${factor}, found ${bytes} (${rows} × ${columns}, ${planes.length} channel(s)); CYTOMESH_MAX_FIELD_BYTES sets the limit`,
+    );
 }
 
 /** The rows or columns that OpenCV takes labels from when it resizes them: `floor(d / factor)`, without a half-pixel centre. */
