@@ -21,6 +21,7 @@ const values = [
   "profileOf",
   "readFrame",
   "runIsolated",
+  "sentenceOf",
   "sliceRows",
   "takeColumns",
   "takeFrame",
