@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Client } from "@connectrpc/connect";
@@ -24,6 +23,7 @@ import {
 import { keepCompiledCode } from "./compiled-code.ts";
 import { retrySafeJobs } from "./retry-safe-jobs.ts";
 import { baseSettings, type ServiceName } from "./settings.ts";
+import { openTempDir } from "./temp-dir.ts";
 
 /** The settings every service has, parsed. */
 export type BaseSettings = ReturnType<typeof loadBaseSettings>;
@@ -110,7 +110,7 @@ export async function openTools(
   const metrics = createMetrics(name, { processMetrics: overrides.processMetrics ?? true });
   const dataDir = dataDirOf(settings);
   const tempDir = join(dataDir, "tmp", name);
-  await mkdir(tempDir, { recursive: true });
+  await openTempDir(tempDir);
   keepCompiledCode(join(dataDir, "compiled"));
   const { store, storeUri } = openStore(settings);
   const ownBus =
