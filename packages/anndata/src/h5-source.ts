@@ -1,6 +1,10 @@
+import { statSync } from "node:fs";
 import { openH5, readParallel } from "@cytomesh/hdf5";
 import { asAnnDataError, typed } from "./source.ts";
 import type { Source } from "./storage.ts";
+
+/** Header, link and name of an object take more. */
+const leastObjectBytes = 64;
 
 /**
  * An HDF5 file as a source; every call throws AnnDataError.
@@ -12,6 +16,7 @@ export async function openH5Source(path: string, maxBytes: number): Promise<Sour
   return {
     format: "h5ad",
     path: reader.path,
+    mostObjects: Math.ceil(statSync(path).size / leastObjectBytes),
     kind: (where) => typed(() => reader.kind(where)),
     realPath: (where) => typed(() => reader.realPath(where)),
     children: (where) => typed(() => reader.children(where)),

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
+import { createH5 } from "@cytomesh/hdf5";
 import { createH5adSeed, mtxSeed, walkAnnData, writeMtx } from "../../../bench/fuzz/anndata-subject.ts";
 import { repairChecksums, signatures } from "../../../bench/fuzz/hdf5-subject.ts";
 import { marksOf, mutate, randomFrom } from "../../../bench/fuzz/mutate.ts";
+import { copyAnnData } from "./index.ts";
 import { temporaryFolder } from "./test-fixtures.ts";
 
 const folder = temporaryFolder();
@@ -41,4 +43,35 @@ test("damaged Matrix Market triples are refused by name, or read, and leave noth
     assert.ok(!result.startsWith("untyped"), `${name}: ${what}: ${result}`);
   }
   assert.deepEqual(readdirSync(tempDir), []);
+});
+
+test("groups that double with every level are not copied for hours", async () => {
+  const path = folder.path("doubling.h5ad");
+  const file = createH5(path);
+  for (const part of ["/obs", "/var"]) {
+    file.group(part);
+    file.attribute(part, "encoding-type", "dataframe");
+    file.attribute(part, "encoding-version", "0.2.0");
+    file.attribute(part, "_index", "_index");
+    file.attribute(part, "column-order", {
+      type: { kind: "string", size: "variable", utf8: true },
+      shape: [0],
+      values: [],
+    });
+    file.dataset(`${part}/_index`, { type: { kind: "string", size: "variable", utf8: true }, shape: [1] }, [
+      "a",
+    ]);
+  }
+  file.group("/uns");
+  file.group("/uns/level0");
+  for (let level = 1; level < 40; level++) {
+    file.group(`/uns/level${level}`);
+    for (const side of ["left", "right"])
+      file.hardLink(`/uns/level${level}/${side}`, `/uns/level${level - 1}`);
+  }
+  file.finish();
+  await assert.rejects(copyAnnData(path, folder.path("copy.h5ad")), {
+    tag: "too-large",
+    message: /more than \d{2,4} elements; do links repeat them\?/,
+  });
 });

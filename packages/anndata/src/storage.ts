@@ -30,6 +30,8 @@ export interface ArrayInfo {
 export interface Source {
   readonly format: StorageFormat;
   readonly path: string;
+  /** More groups and arrays than this are not in it, but links may lead to some of them on many ways; undefined when unknown. */
+  readonly mostObjects?: number;
   /** undefined when nothing is there. */
   kind(where: string): H5Kind | undefined;
   /** The path with links replaced; undefined when nothing is there. Two paths with one real path are one object. */

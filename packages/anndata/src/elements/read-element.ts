@@ -18,7 +18,7 @@ interface Walk {
   /** Real paths of the groups above, so that a circle is seen. */
   parents: readonly string[];
   /** Shared by the whole walk. */
-  budget: { left: number };
+  budget: { most: number; left: number };
 }
 
 /** Mappings in mappings. pandas, scanpy and squidpy stay below 8. */
@@ -33,7 +33,8 @@ const maxElements = 1_000_000;
  * @throws AnnDataError "not-found" | "invalid" | "unsupported" | "refused-link" (a circle of links)
  */
 export function readElementFrom(source: Source, where: string): Element {
-  return read({ source, parents: [], budget: { left: maxElements } }, where);
+  const most = Math.min(maxElements, source.mostObjects ?? maxElements);
+  return read({ source, parents: [], budget: { most, left: most } }, where);
 }
 
 function read(walk: Walk, where: string): Element {
@@ -48,7 +49,10 @@ function read(walk: Walk, where: string): Element {
 
 function spend(walk: Walk, where: string): void {
   if (--walk.budget.left >= 0) return;
-  throw new AnnDataError("too-large", `${where}: more than ${maxElements} elements; do links repeat them?`);
+  throw new AnnDataError(
+    "too-large",
+    `${where}: more than ${walk.budget.most} elements; do links repeat them?`,
+  );
 }
 
 function enter(walk: Walk, where: string): Walk {

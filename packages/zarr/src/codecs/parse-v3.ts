@@ -37,12 +37,8 @@ export function parsePipelineV3(
       sides = transpose.map((axis) => sides[axis]!);
     } else if (numbers !== undefined) {
       // Here values stand in the machine's order; the byte order of the configuration does not matter.
-      arrays.push({
-        name: plain,
-        numbers: nativeNumbers(plain, config, where),
-        encodedType: numbers.encoded.type,
-      });
-      type = numbers.encoded.type;
+      type = numbers.encoded?.type ?? type;
+      arrays.push({ name: plain, numbers: nativeNumbers(plain, config, where), encodedType: type });
     } else {
       serializer = parseSerializer(plain, config, sides, type, where, nesting);
     }

@@ -42,12 +42,12 @@ function shuffleCodec(config: JsonObject, where: string): BytesCodec {
   return { name: "shuffle", decode: (bytes) => unshuffle(bytes, size) };
 }
 
-/** numcodecs' filters over numbers; `encoded` is the type on the far side, for v3 where later codecs depend on it. */
+/** numcodecs' filters over numbers; `encoded` is the type on the far side, for v3 where later codecs depend on it; without one it is as before. */
 export function numberCodec(
   name: string,
   config: JsonObject,
   where: string,
-): { codec: BytesCodec; encoded: NumberType } | undefined {
+): { codec: BytesCodec; encoded?: NumberType } | undefined {
   const type = (key: string, otherwise?: string): NumberType => {
     const dtype: Json =
       field(config, key) ?? (otherwise === undefined ? null : (field(config, otherwise) ?? null));
@@ -75,8 +75,8 @@ export function numberCodec(
     return { codec: asTypeCodec(name, type("decode_dtype"), encoded), encoded };
   }
   if (name === "bitround") {
-    // The precision is gone; what is stored is the value.
-    return { codec: { name, decode: (bytes) => bytes }, encoded: type("dtype") };
+    // The precision is gone; what is stored is the value. Its configuration tells the bits that are kept and no type.
+    return { codec: { name, decode: (bytes) => bytes } };
   }
   if (name === "packbits") {
     return {

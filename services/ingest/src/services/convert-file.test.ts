@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { type Column, openAnnData, writeH5ad } from "@cytomesh/anndata";
 import { openIngest, readObs } from "@cytomesh/omics-store";
@@ -113,6 +113,29 @@ test("auto takes raw.X with its own genes and totals; x, raw-x and layer take wh
   assert.match(
     (await problemsOf(path, { matrix: "layer", layer: "constructor" })).join(),
     /layers\/constructor is asked for, but the file has X, raw\/X, layers\/spliced/,
+  );
+});
+
+test("integers that the warehouse would round are told before anything is converted", async () => {
+  const path = world.path(`${made++}.h5ad`);
+  const hash: Column = { kind: "number", dtype: "int64", values: Float64Array.of(1, 2 ** 53 - 1, 3) };
+  const x = { nRows: 3, nCols: 1, indptr: Float64Array.of(0, 1, 2, 3), indices: new Int32Array(3) };
+  await writeH5ad(
+    path,
+    {
+      x: { ...x, data: Float32Array.of(1, 2, 3) },
+      obs: { index: cells, columns: { hash } },
+      var: { index: ["g"], columns: {} },
+    },
+    { compression: "none" },
+  );
+  // The writer takes no number that is not exact; the file gets one.
+  const bytes = await readFile(path);
+  const at = bytes.indexOf(Buffer.from("ffffffffffff1f00", "hex"));
+  await writeFile(path, bytes.fill(0x7f, at + 7, at + 8));
+  assert.match(
+    (await problemsOf(path)).join(),
+    /\/obs\/hash\[1\] = 9160321642071588863 is beyond .* store the column as text/,
   );
 });
 

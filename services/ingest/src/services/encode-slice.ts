@@ -94,11 +94,11 @@ function refuseWrongValue(
   for (let row = 0; row < rows.nRows; row++) {
     for (let k = rows.indptr[row] as number; k < (rows.indptr[row + 1] as number); k++) {
       const value = rows.data[k] as number;
-      if (value >= 0 && value < Number.POSITIVE_INFINITY && (allowFractions || Number.isInteger(value)))
+      if (value >= 0 && value < Number.POSITIVE_INFINITY && (allowFractions || value === (value | 0)))
         continue;
       throw new IngestError(
         "invalid-file",
-        `${where}: row ${firstRow + row} has ${value} (cell ${cell(row)}, gene ${gene(rows.indices[k] as number)}); counts are finite, not negative, and whole numbers unless allow_non_counts is set`,
+        `${where}: row ${firstRow + row} has ${value} (cell ${cell(row)}, gene ${gene(rows.indices[k] as number)}); counts are finite, not negative, and whole numbers below 2^31 unless allow_non_counts is set`,
       );
     }
   }

@@ -1,13 +1,16 @@
-import { chooseFeatureIds, type Matrix, openAnnData } from "@cytomesh/anndata";
+import { chooseFeatureIds, type DataFrame, type Matrix, openAnnData } from "@cytomesh/anndata";
 import type { ConvertOptions, FilePlan } from "../schemas/plan.ts";
 import { chooseMatrix } from "./choose-matrix.ts";
-import { planObs } from "./obs-columns.ts";
+import { type ObsSource, planObs } from "./obs-columns.ts";
 
 /** Rows looked at to tell counts from other values: enough to catch normalised data, cheap on any file. */
 const sampledRows = 512;
 
 /** Entries looked at where a matrix lies by column. */
 const sampledEntries = 131_072;
+
+/** Rows of an obs column read at a time. */
+const rowsAtOnce = 1_000_000;
 
 /** Examples named in a problem. */
 const maxExamples = 5;
@@ -26,7 +29,8 @@ export async function planFile(path: string, options: ConvertOptions): Promise<F
   };
   const chosen = collect(() => chooseMatrix(file, options));
   const features = chosen && collect(() => chooseFeatureIds(chosen.var, options.featureIdColumn));
-  collect(() => planObs(file.obs, options.obsMapping));
+  const sources = collect(() => planObs(file.obs, options.obsMapping));
+  problems.push(...wideIntegers(file.obs, sources ?? []));
   if (file.nObs === 0) problems.push("the file has no cells");
   if (chosen !== undefined) {
     const [rows, columns] = chosen.matrix.shape;
@@ -47,6 +51,23 @@ export async function planFile(path: string, options: ConvertOptions): Promise<F
     featureIdColumn: features?.column ?? "",
     problems: [...new Set(problems)],
   };
+}
+
+/** Columns of 8-byte integers that the warehouse cannot hold exactly; all others hold what it takes by their dtype. */
+function wideIntegers(obs: DataFrame, sources: readonly ObsSource[]): string[] {
+  const found: string[] = [];
+  for (const { source, type } of sources) {
+    if (source === undefined || type !== "int") continue;
+    const column = obs.column(source, 0, 0);
+    if (column.kind !== "number" || !column.dtype.endsWith("int64")) continue;
+    try {
+      for (let row = 0; row < obs.length; row += rowsAtOnce)
+        obs.column(source, row, Math.min(obs.length, row + rowsAtOnce));
+    } catch (error) {
+      found.push(`${(error as Error).message}; store the column as text`);
+    }
+  }
+  return found;
 }
 
 function featureProblems(ids: readonly string[]): string[] {
