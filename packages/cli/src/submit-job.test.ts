@@ -3,10 +3,11 @@ import { after, before, mock, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Job, JobSchema, JobState } from "@cytomesh/contracts/jobs/v1/job";
+import { IngestedFileSchema } from "@cytomesh/contracts/jobs/v1/specs";
 import type { MeshClient } from "./client.ts";
 import { CliError } from "./errors.ts";
 import { type SpecInit, type SubmitOptions, submitJob } from "./submit-job.ts";
-import { followJob } from "./watch-job.ts";
+import { followJob, summaryOf } from "./watch-job.ts";
 
 const job = (state: JobState, rest: Partial<Job> = {}) =>
   create(JobSchema, { id: "j", state, ...rest } as never);
@@ -122,4 +123,25 @@ test("a job is followed across broken streams, but not beyond a refusal or an in
   const following = followJob(fakeMesh([stream(away)]).mesh, "j", () => undefined, controller.signal);
   setImmediate(() => controller.abort(new Error("interrupted")));
   await assert.rejects(following, { name: "AbortError" });
+});
+
+test("an ingest that wrote nothing says why", () => {
+  const summary = (...outcomes: number[]) =>
+    summaryOf(
+      create(JobSchema, {
+        id: "j",
+        result: {
+          result: {
+            case: "ingest",
+            value: {
+              cells: 1_500n,
+              files: outcomes.map((outcome) => create(IngestedFileSchema, { outcome } as never)),
+            },
+          },
+        },
+      }),
+    );
+  assert.equal(summary(1), "1,500 cells of 1 file(s)");
+  assert.equal(summary(1, 2, 2), "1,500 cells of 3 file(s), 2 already there");
+  assert.equal(summary(4), "1,500 cells of 1 file(s), 1 valid, nothing written");
 });

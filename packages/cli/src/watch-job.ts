@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Job, JobState } from "@cytomesh/contracts/jobs/v1/job";
+import { IngestedFile_Outcome, type IngestResult } from "@cytomesh/contracts/jobs/v1/specs";
 import { isTransient } from "@cytomesh/rpc";
 import type { MeshClient } from "./client.ts";
 import { CliError } from "./errors.ts";
@@ -101,12 +102,23 @@ function progressOf(job: Job) {
   };
 }
 
+/** Cells that came in, and why files brought none. */
+function ingestSummary({ cells, files }: IngestResult): string {
+  const count = (outcome: IngestedFile_Outcome) => files.filter((file) => file.outcome === outcome).length;
+  const [present, valid] = [count(IngestedFile_Outcome.ALREADY_PRESENT), count(IngestedFile_Outcome.VALID)];
+  return [
+    `${formatCount(cells)} cells of ${files.length} file(s)`,
+    ...(present > 0 ? [`${present} already there`] : []),
+    ...(valid > 0 ? [`${valid} valid, nothing written`] : []),
+  ].join(", ");
+}
+
 /** One line about what a job came to. */
 export function summaryOf(job: Job): string {
   const result = job.result?.result;
   switch (result?.case) {
     case "ingest":
-      return `${formatCount(result.value.cells)} cells of ${result.value.files.length} file(s)`;
+      return ingestSummary(result.value);
     case "prepare":
       return `${formatCount(result.value.cells)} cells × ${formatCount(result.value.features)} genes in ${result.value.bins} bins`;
     case "extract":
