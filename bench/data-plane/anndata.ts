@@ -1,7 +1,9 @@
 // AnnData as a whole against Python's anndata: X stored by column, read by rows in bounded memory and whole; X stored by row, read whole by all
 // threads; a compressed copy of the file.
 //
-//   node bench/data-plane/anndata.ts [--small]
+//   node bench/data-plane/anndata.ts [--small] [--csc]
+//
+// `--csc`: by column alone.
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { copyAnnData, openAnnData } from "@cytomesh/anndata";
@@ -69,6 +71,7 @@ measure(work, 1)`,
 same("by column, whole", whole.result, wholePython.result);
 printCosts("X by column, gzip, whole by row", { cytomesh: whole, anndata: wholePython }, "anndata");
 
+if (process.argv.includes("--csc")) process.exit();
 for (const [name, path] of Object.entries(study.files)) {
   const ours = await measure(() => wholeMatrix(path));
   const theirs = measurePython<number>(

@@ -11,6 +11,9 @@ import type { Turning } from "./turning.ts";
 /** Entries of one bucket on disk, as they come back into memory. */
 const maxBucketBytes = 32 * 1024 * 1024;
 
+/** Steps that threads decode together: for one alone they would mostly wait for each other. */
+const stepsAhead = 4;
+
 /** Rows of a matrix whose entries were sorted into buckets on disk. */
 export interface SortedRows {
   rows(start: number, end: number): CsrRows;
@@ -30,7 +33,7 @@ export function sortAll(matrix: ColumnMatrix, turning: Turning, limits: MatrixLi
   return sorting.done();
 }
 
-/** The same with steps that several threads decode, the next one while one is sorted. */
+/** The same with steps that several threads decode, the next ones while some are sorted. */
 export async function sortInParallel(
   matrix: ColumnMatrix,
   turning: Turning,
@@ -43,15 +46,15 @@ export async function sortInParallel(
   const infos = [arrays.indices, arrays.data];
   try {
     let step = 0;
-    for await (const { from, values } of readAhead(
-      arrays.nnz,
-      store.stepEntries,
-      infos,
-      partReader(arrays, options),
-    )) {
+    const { stepEntries } = store;
+    const read = partReader(arrays, options);
+    for await (const { from, values } of readAhead(arrays.nnz, stepsAhead * stepEntries, infos, read)) {
       const rows = checkIndices(arrays, from, values[0]!);
+      const data = toValues(arrays, values[1]!);
       sorting.seen(rows);
-      turning.sort(store, step++, rows, toValues(arrays, values[1]!));
+      for (let at = 0; at < rows.length; at += stepEntries) {
+        turning.sort(store, step++, rows.subarray(at, at + stepEntries), data.subarray(at, at + stepEntries));
+      }
     }
   } catch (error) {
     closeTurnStore(store);
