@@ -68,7 +68,7 @@ async function gatherThumbs(
   await using file = await open(path, "w");
   for (const [record, wanted] of byRecord) {
     const name = `${String(record.shard).padStart(5, "0")}.thumbs.rgb`;
-    const strip = new Uint8Array(await deps.store.get(folder.at("records", name), { signal }));
+    const strip = await deps.store.get(folder.at("records", name), { signal });
     for (const [target, { i }] of wanted)
       await file.write(strip, i * thumbBytes, thumbBytes, target * thumbBytes);
   }

@@ -102,7 +102,7 @@ export function fieldOutput(
       await writeFile(at(partFiles.crops), rows);
       if (options.recipe !== "generic") await writeFile(at(partFiles.metadata), metadata);
       if (outputs.pathList) await writeFile(at(partFiles.paths), paths);
-      if (thumbs.length > 0) await writeFile(at(partFiles.thumbs), Buffer.concat(thumbs));
+      if (thumbs.length > 0) await writeFile(at(partFiles.thumbs), thumbs);
       return { tally, sheet, crops, side };
     },
   };
