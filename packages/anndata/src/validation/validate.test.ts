@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { createH5, type H5Type } from "@cytomesh/hdf5";
 import { AnnDataError, openAnnData, runIsolated, validateAnnData, writeH5ad } from "../index.ts";
 import { counts, csr, frame, opened, temporaryFolder } from "../test-fixtures.ts";
 import type { AnnDataInput } from "../types.ts";
@@ -50,6 +51,35 @@ test("normalised data cannot pass as counts", async () => {
   const values = counts(200, 5).map((row) => row.map((value) => Math.log1p(value)));
   const found = await problems({ x: csr(values, 5), obs: frame("c", 200), var: frame("g", 5) });
   assert.deepEqual(found, ["non_integer_count X"]);
+});
+
+test("what cannot be read in uns is told, each entry by its path", async () => {
+  const target = folder.path("links.h5ad");
+  const file = createH5(target);
+  const text: H5Type = { kind: "string", size: "variable", utf8: true };
+  for (const part of ["/obs", "/var"]) {
+    file.group(part);
+    file.attribute(part, "encoding-type", "dataframe");
+    file.attribute(part, "encoding-version", "0.2.0");
+    file.attribute(part, "_index", "_index");
+    file.attribute(part, "column-order", { type: text, shape: [0], values: [] });
+    file.dataset(`${part}/_index`, { type: text, shape: [1] }, ["a"]);
+  }
+  file.dataset("/X", { type: { kind: "float", size: 4 }, shape: [1, 1] }, Float32Array.of(1));
+  file.attribute("/X", "encoding-type", "array");
+  file.attribute("/X", "encoding-version", "0.2.0");
+  file.group("/uns");
+  file.group("/uns/inner");
+  file.dataset("/uns/fine", { type: text, shape: [] }, ["text"]);
+  file.softLink("/uns/inner/up", "/uns");
+  file.softLink("/uns/inner/nowhere", "/gone");
+  file.externalLink("/uns/out", "/etc/passwd", "/");
+  file.finish();
+  const found = validateAnnData(await opened(target), "minimal");
+  assert.deepEqual(
+    found.map(({ code, where }) => `${code} ${where}`),
+    ["uns/inner/nowhere", "uns/inner/up", "uns/out"].map((where) => `unreadable ${where}`),
+  );
 });
 
 test("missing X, no cells and no genes are found", async () => {
@@ -119,7 +149,7 @@ test("every damaged file is refused, or its damage is listed", async (t) => {
     "obs_missing.h5ad": "not-anndata",
     "png_named.h5ad": "not-hdf5",
     "truncated_60pct.h5ad": "truncated",
-    "uns_self_softlink.h5ad": "",
+    "uns_self_softlink.h5ad": "unreadable uns/loop",
     "x_nan_inf.h5ad": "not_finite X",
     "x_no_encoding_attrs.h5ad": "unreadable X",
     "zero_bytes.h5ad": "not-hdf5",

@@ -6,6 +6,7 @@ import { checkMatrices } from "./matrix-rules.ts";
 import { validationProfiles } from "./profiles.ts";
 import { createReport, quoted, type Report, Tally } from "./report.ts";
 import type { ValidateOptions, ValidationProblem, ValidationProfile } from "./types.ts";
+import { checkUnsReads } from "./uns-reads.ts";
 import { checkUns, readUns } from "./uns-rules.ts";
 
 /**
@@ -30,6 +31,7 @@ export function validateAnnData(
   checkMatrices(file, raw, rules, entries, report);
   checkAligned(file, rules, uns, report);
   checkUns(file, uns, rules, report);
+  checkUnsReads(file, report);
   checkPrefix(file, raw, uns, rules.reservedPrefix, report);
   checkGenes(file, rules, report);
   return report.problems;
