@@ -121,6 +121,26 @@ test("a folder is not completed with another model or other labels", async (t) =
   await assert.rejects(again(), refused);
 });
 
+test("a field that changed since its crops were made is refused, the others are completed", async (t) => {
+  const { write, outputUri, deps, files } = await world(t);
+  const field = (value: number) => tiffOf([{ ...page, pixels: squares(new Uint16Array(px), value, value) }]);
+  const names = ["a.tif", "b.tif", "c.tif"];
+  const uris = await Promise.all(
+    names.map((name) => write(name, name === "c.tif" ? "no image" : field(900))),
+  );
+  const convert = () =>
+    attempt(convertFieldsHandler(deps), { uris, outputUri, shards: 1, cropSizePx: 16, minAreaPx: 50 });
+  await assert.rejects(convert(), { message: /1 of 3 field/ });
+  await write("b.tif", field(800));
+  await write("c.tif", field(900));
+  // Also when it is asked again.
+  for (let i = 0; i < 2; i++) await assert.rejects(convert(), { message: /1 of 3 field/ });
+  const errors = String((await files()).get("errors.csv"));
+  assert.match(errors, /b\.tif,output-conflict,.*another content of .*b\.tif/);
+  await write("b.tif", field(900));
+  assert.partialDeepStrictEqual(await convert(), { crops: 6n, failedFields: 0 });
+});
+
 test("a job without a crop has its sheet and tables, and says so again when it is asked again", async (t) => {
   const { write, outputUri, deps, files } = await world(t);
   const uri = await write("a.tif", tiffOf([{ ...page, pixels: noise(px) }]));

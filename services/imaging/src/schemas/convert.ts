@@ -68,6 +68,8 @@ export const shardRecordSchema = z.object({
   shard: count,
   fields: z.array(fieldRecordSchema),
   failures: z.array(failureSchema),
+  /** What those that failed were when an earlier job made crops of them, which are still there. */
+  earlier: z.array(fieldRecordSchema),
   /** By file name: `<shard>.crops.csv` and so on. */
   parts: z.record(z.string(), tablePart),
   sheet: z.array(sheetEntrySchema),

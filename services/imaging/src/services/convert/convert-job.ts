@@ -21,8 +21,8 @@ import { dealShards, inLanes, runShards, type Shard } from "../jobs/shards.ts";
 import { convertShard, type ModelFile } from "./convert-shard.ts";
 import { partFiles } from "./field-output.ts";
 import { checkModelFile } from "./models.ts";
-import { checkFieldNames, labelsUriOf } from "./names.ts";
-import { hashOfSource } from "./open-field.ts";
+import { checkFieldNames } from "./names.ts";
+import { checkSources } from "./same-sources.ts";
 import { allencellHeader, cropsHeader, opencellHeader, pathListHeader } from "./tables.ts";
 
 /** Times that a field is tried when a spec does not say. */
@@ -104,6 +104,7 @@ async function everyShard(
         model,
         lanes: Math.max(1, Math.floor(lanes / shardLanes)),
         tries: context.spec.triesPerField || defaultTries,
+        before: await folder.read(shardRecordSchema, "records", `${shard.name}.json`),
         shown: Math.ceil(options.contactSheetCrops / shards.length),
         signal,
         onRetry: (uri, error) => context.log.warn({ uri, error }, "field failed, trying again"),
@@ -264,23 +265,13 @@ async function completeAlready(
   const { segmentation } = options;
   if (segmentation?.method === "stardist")
     checkModel(folder, manifest.modelSha256, await sha256Of(deps.store, segmentation.modelUri, { signal }));
-  const same = async (uri: string, before: string) => {
-    const now = await hashOfSource(deps.store, uri, signal);
-    if (now !== before)
-      throw new ImagingError(
-        "output-conflict",
-        `${folder.uri} is complete with another content of ${uri} (SHA-256 ${before}, now ${now}); choose another output_uri, or remove that folder`,
-      );
-  };
   for (const shard of shards) {
     signal.throwIfAborted();
     const record = await folder.read(shardRecordSchema, "records", `${shard.name}.json`);
     const fields = record?.fields ?? [];
-    await inLanes(fields.length, hashLanes, async (i) => {
-      const { uri, sha256, labelsSha256 } = fields[i] as FieldRecord;
-      await same(uri, sha256);
-      if (segmentation?.method === "labels") await same(labelsUriOf(segmentation.pattern, uri), labelsSha256);
-    });
+    await inLanes(fields.length, hashLanes, (i) =>
+      checkSources(deps.store, folder, fields[i] as FieldRecord, options, signal),
+    );
     await context.record({ key: shard.key, outcome: "succeeded" });
   }
   const sheet = options.contactSheetCrops > 0 ? folder.at("contact", "index.html") : "";

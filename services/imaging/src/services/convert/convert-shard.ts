@@ -13,6 +13,7 @@ import { inLanes, type Shard, withRetries } from "../jobs/shards.ts";
 import { archivePart, type ConvertedField, type ConvertInput } from "./convert-field.ts";
 import { partFiles, type SheetEntry } from "./field-output.ts";
 import { fieldNameOf } from "./names.ts";
+import { checkSources } from "./same-sources.ts";
 import { tarEnd } from "./tar.ts";
 
 /** How a shard is converted. */
@@ -24,6 +25,8 @@ export interface ShardConversion {
   /** Fields at the same time. */
   readonly lanes: number;
   readonly tries: number;
+  /** What an earlier job left of the shard, some of whose fields had failed. */
+  readonly before: ShardRecord | undefined;
   /** Crops of the whole shard for the contact sheet. */
   readonly shown: number;
   readonly signal: AbortSignal;
@@ -85,6 +88,7 @@ export async function convertShard(shard: Shard, o: ShardConversion): Promise<Sh
       shard: shard.number,
       fields: made.map(({ dir: _, sheet: __, ...field }) => field),
       failures,
+      earlier: failures.flatMap(({ uri }) => earlierOf(o.before, uri) ?? []),
       parts,
       sheet: sheet.map((entry) => ({ ...entry, flags: [...entry.flags] })),
     };
@@ -97,6 +101,10 @@ export async function convertShard(shard: Shard, o: ShardConversion): Promise<Sh
 
 type Made = FieldRecord & { readonly sheet: readonly SheetEntry[] };
 
+function earlierOf(before: ShardRecord | undefined, uri: string): FieldRecord | undefined {
+  return [...(before?.fields ?? []), ...(before?.earlier ?? [])].find((one) => one.uri === uri);
+}
+
 /** A field, tried as often as it may pass. */
 async function oneField(
   shard: Shard,
@@ -108,14 +116,16 @@ async function oneField(
   const uri = shard.uris[i] as string;
   const position = shard.positions[i] as number;
   const field = fieldNameOf(uri, options.recipe);
+  const before = earlierOf(o.before, uri);
   let dir = "";
   let tries = 0;
   try {
     const made = await withRetries(
       o.tries,
       signal,
-      (attempt) => {
+      async (attempt) => {
         tries = attempt;
+        if (before !== undefined) await checkSources(deps.store, o.folder, before, options, signal);
         // A folder of its own for every try: what a broken one left does not count.
         dir = join(shardDir, `${i}.${attempt}`);
         const input: ConvertInput & TaskExtras = {
