@@ -22,6 +22,9 @@ export interface OpenSourceOptions {
 
 /** Text unpacks to many times its size; this bounds the disk that a tarball may take, in multiples of `maxBytes`. */
 const unpackedFactor = 64;
+/** Matrices of text shrink to a tenth; what unpacks to more than this many times its size is there to fill the disk. */
+const mostRatio = 100;
+const alwaysUnpacked = 64 * 1024 ** 2;
 
 /**
  * Opens what stands at the path, recognised by its content: .h5ad, zarr (folder or zip), 10x HDF5, loom, a Matrix Market triple (folder,
@@ -76,7 +79,11 @@ function exists(path: string): boolean {
 }
 
 async function openTarball(path: string, { maxBytes, tempDir }: OpenSourceOptions): Promise<Source> {
-  const folder = await unpackMtx(path, { maxUnpackedBytes: maxBytes * unpackedFactor, tempDir });
+  const maxUnpackedBytes = Math.min(
+    maxBytes * unpackedFactor,
+    Math.max(statSync(path).size * mostRatio, alwaysUnpacked),
+  );
+  const folder = await unpackMtx(path, { maxUnpackedBytes, tempDir });
   try {
     return { ...(await openMtxSource(folder, maxBytes, tempDir)), path };
   } catch (error) {

@@ -235,6 +235,8 @@ test("tarballs of one folder are read, whatever else they hold", async () => {
     }),
   );
   assert.deepEqual((await rowsOf(escaping)).x[1], [3, 0], "names decide nothing about places");
+  const filler = gzipSync(tar({ "a/matrix.mtx": "%\n".repeat(35 * 1024 * 1024) }));
+  await assert.rejects(rowsOf(write("filler.tar.gz", filler)), { tag: "too-large" });
   const damaged = tar(files);
   damaged[150] = 0x39;
   await assert.rejects(rowsOf(write("damaged.tar", damaged)), { tag: "corrupt" });

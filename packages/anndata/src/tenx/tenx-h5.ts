@@ -63,7 +63,9 @@ function featuresOf(source: Source): TenxFeatures {
     checkCount(`${source.path}, ${at}/${name}`, "values", values.length, ids.length, "features are");
     columns.set(renamed[name] ?? name, values);
   }
-  return { ids, names: strings(source, `${at}/name`), columns };
+  // Files made by hand may have ids alone, as folders may.
+  const names = source.kind(`${at}/name`) === undefined ? ids : strings(source, `${at}/name`);
+  return { ids, names, columns };
 }
 
 function genesOf(source: Source, genome: string): TenxFeatures {

@@ -32,6 +32,19 @@ const strings = (...values: string[]) => ({ type: fixed, values });
 const int32 = (...values: number[]) => ({ type: types.int32, values: Int32Array.from(values) });
 const int64 = (...values: number[]) => ({ type: types.int64, values: BigInt64Array.from(values, BigInt) });
 
+test("features with ids alone have these as names", async () => {
+  const path = write(["/matrix", "/matrix/features"], {
+    "/matrix/barcodes": strings("AAA-1"),
+    "/matrix/data": int32(5),
+    "/matrix/indices": int64(1),
+    "/matrix/indptr": int64(0, 1),
+    "/matrix/shape": int32(2, 1),
+    "/matrix/features/id": strings("ENSG1", "ENSG2"),
+  });
+  const symbols = (await opened(path)).var.column("gene_symbols");
+  assert.deepEqual(symbols.kind === "string" ? symbols.values : symbols, ["ENSG1", "ENSG2"]);
+});
+
 test("Cell Ranger 3 and later: cells as rows, features with what is known of them", async () => {
   const path = write(["/matrix", "/matrix/features"], {
     "/matrix/barcodes": strings("AAA-1", "CCC-1"),
