@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { zstdCompressSync } from "node:zlib";
 import { openStore, openZarr } from "./index.ts";
 import { makeFuzzer } from "./testing/fuzz.ts";
 import { json, memoryStore } from "./testing/memory-store.ts";
@@ -105,4 +106,36 @@ test("links that lead out of the folder are refused, links inside are followed",
   assert.throws(() => reader.read("/a"), { tag: "refused-path" });
   assert.throws(() => reader.node("/out"), { tag: "refused-path" });
   assert.throws(() => reader.node("/a/../../x"), { tag: "refused-path" });
+});
+
+test("a small chunk of strings is not unpacked to whatever it likes, and many equal strings are read", () => {
+  const strings = (shape: number, chunk: Uint8Array) => {
+    const codecs = [{ name: "vlen-utf8" }, { name: "zstd", configuration: { level: 1, checksum: false } }];
+    const grid = { name: "regular", configuration: { chunk_shape: [shape] } };
+    const document = json({
+      ...doc,
+      shape: [shape],
+      chunk_grid: grid,
+      data_type: "string",
+      fill_value: "",
+      codecs,
+    });
+    const { sync } = memoryStore(
+      new Map([
+        ["zarr.json", document],
+        ["c/0", zstdCompressSync(chunk)],
+      ]),
+    );
+    return openStore(sync, "x").read("/");
+  };
+  assert.throws(() => strings(4, new Uint8Array(160 * 1024 ** 2)), {
+    tag: "corrupt",
+    message: /more bytes than the \d{8} there may be/,
+  });
+  const [count, text] = [300_000, "B cell, naive, of peripheral blood"];
+  const one = Buffer.concat([Buffer.from([text.length, 0, 0, 0]), Buffer.from(text)]);
+  const head = Buffer.alloc(4);
+  head.writeUInt32LE(count);
+  const read = strings(count, Buffer.concat([head, Buffer.alloc(one.length * count, one)])) as string[];
+  assert.ok(read.length === count && read.every((value) => value === text));
 });

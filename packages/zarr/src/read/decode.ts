@@ -9,6 +9,11 @@ import type { Decoded } from "./target.ts";
 
 /** What a codec that is not next to the elements may give back: more than the elements by this factor plus room for headers. */
 const slack = { factor: 8, bytes: 64 * 1024 };
+/**
+ * What values of variable length may unpack to, whose size is known only then: many short ones that repeat shrink to nearly nothing, long ones
+ * hardly to less than a thousandth.
+ */
+const variableSlack = { perValue: 1024, perStored: 1000, bytes: 64 * 1024 ** 2 };
 
 /**
  * Undoes a pipeline without shards for one chunk.
@@ -48,7 +53,12 @@ export function decodeBytes(
 ): Uint8Array {
   const { serializer } = pipeline;
   const exact = serializer.kind === "fixed" ? count * serializer.itemBytes : undefined;
-  const loose = exact === undefined ? maxBytes : Math.min(maxBytes, exact * slack.factor + slack.bytes);
+  const { perValue, perStored } = variableSlack;
+  const most =
+    exact === undefined
+      ? count * perValue + stored.length * perStored + variableSlack.bytes
+      : exact * slack.factor + slack.bytes;
+  const loose = Math.min(maxBytes, most);
   let bytes = stored;
   for (let step = pipeline.bytes.length - 1; step >= 0; step--) {
     bytes = pipeline.bytes[step]!.decode(
