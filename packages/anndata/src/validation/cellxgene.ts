@@ -105,6 +105,7 @@ export const cellxgene71: ValidationProfile = {
     noEmptyCells: true,
     emptyCellsWith: "in_tissue",
     noEqualCells: true,
+    scaledAre: "warning", // the schema asks for whole numbers
     dtype: "float32",
     unless: { column: "assay_ontology_term_id", some: countless, none: multiomes },
   },

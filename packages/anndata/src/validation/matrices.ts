@@ -29,8 +29,8 @@ export interface MatrixRules {
 
 /**
  * A matrix: that it can be read, that it is finite, and, as counts, that no normalised matrix passes: every value is whole, not negative, and
- * below what its dtype holds exactly. Whole numbers that were scaled, cut or rounded (all cells of one total, no count of 1, holes between counts, or
- * nothing above 1) are warned of.
+ * below what its dtype holds exactly, and no cells have holes between their counts. Whole numbers that were perhaps scaled, cut or rounded (all cells
+ * of one total, no count of 1, nothing above 1) are warned of.
  *
  * @returns 1 for every column with a value, when asked for and when all rows were looked at
  */
@@ -259,28 +259,34 @@ function reportScan(found: Scan, matrix: Matrix, where: string, rules: MatrixRul
       `${found.emptyCells.count} cells${scope} have no count at all: ${found.emptyCells.shown}`,
       found.emptyCells,
     );
-  if (!report.failed(where)) warnOfScaling(found, where, report);
+  if (!report.failed(where)) judgeScaling(found, where, counts, report);
 }
 
-/** Whole numbers can still be normalised ones that were rounded: then totals agree, no cell has a count of 1, or counts have holes. */
-function warnOfScaling(found: Scan, where: string, report: Report): void {
-  if (found.cells < leastCells) return;
-  const warn = (message: string) => report.add("scaled_counts", where, message, { severity: "warning" });
-  if (found.largestTotal - found.smallestTotal <= 0.001 * found.largestTotal)
-    warn(
-      `all ${found.cells} cells looked at have totals from ${found.smallestTotal} to ${found.largestTotal}: normalised and rounded, or down-sampled?`,
+/**
+ * Whole numbers can still be normalised ones that were cut or rounded. Holes between the counts of a cell, which no counting leaves, are an error
+ * unless the rule says otherwise; what some counts share (one total after down-sampling, no 1 among a few antibodies, only 1 in open chromatin) is
+ * a warning.
+ */
+function judgeScaling(found: Scan, where: string, { scaledAre = "error" }: CountsRule, report: Report): void {
+  const { cells, smallestTotal, largestTotal, largest } = found;
+  const { judged, stepped } = found.steps;
+  if (cells < leastCells) return;
+  const add = (severity: "error" | "warning", message: string) =>
+    report.add("scaled_counts", where, message, { severity });
+  if (judged >= leastCells && largest > 1 && stepped > steppedShare * judged)
+    add(
+      scaledAre,
+      `${stepped} of ${judged} cells looked at lack counts that cells have, such as 1, or 2 between many 1 and 3: normalised and cut or rounded, so these are not counts`,
+    );
+  else if (largestTotal - smallestTotal <= 0.001 * largestTotal)
+    add(
+      "warning",
+      `all ${cells} cells looked at have totals from ${smallestTotal} to ${largestTotal}: normalised and rounded, or down-sampled?`,
     );
   else if (found.cellsWithOne === 0)
-    warn(`none of ${found.cells} cells looked at has a count of 1: scaled, or imputed?`);
-  else if (found.steps.judged >= leastCells) warnOfSteps(found, warn);
-}
-
-function warnOfSteps({ steps: { judged, stepped }, largest }: Scan, warn: (message: string) => void): void {
-  if (largest === 1) warn("no value is above 1: whether a gene was seen, instead of how often?");
-  else if (stepped > steppedShare * judged)
-    warn(
-      `${stepped} of ${judged} cells looked at lack counts that cells have, such as 1, or 2 between many 1 and 3: normalised and rounded?`,
-    );
+    add("warning", `none of ${cells} cells looked at has a count of 1: scaled, or imputed?`);
+  else if (judged >= leastCells && largest === 1)
+    add("warning", "no value is above 1: whether a gene was seen, instead of how often?");
 }
 
 function zeroShare(found: Scan, matrix: Matrix): number {

@@ -393,7 +393,7 @@ test("real files: a valid curator file passes, others are told what they lack", 
   assert.ok((unknown[0]?.count ?? 0) < file.nVar / 10, "most genes are in GENCODE 43");
 });
 
-test("counts of cells divided by size factors and rounded have holes, which are warned of", async () => {
+test("counts of cells divided by size factors and rounded have holes, and are no counts", async () => {
   const [cells, genes] = [60, 400];
   const index = Array.from({ length: cells }, (_, i) => `c${i}`);
   // Geometric with many ones, as counts are; the seed is the place.
@@ -416,9 +416,10 @@ test("counts of cells divided by size factors and rounded have holes, which are 
       "counts",
     );
   assert.deepEqual(await judge((count) => count), []);
-  const scaled = ["? scaled_counts X"];
+  const scaled = ["scaled_counts X"];
   assert.deepEqual(await judge((count, cell) => Math.round(count * (0.7 + cell / 50))), scaled);
   assert.deepEqual(await judge((count, cell) => Math.floor(count * (1.1 + cell / 50))), scaled);
   assert.deepEqual(await judge((count) => Math.round(Math.log1p(4.5 * count))), scaled);
-  assert.deepEqual(await judge((count) => Math.min(1, count)), scaled);
+  assert.deepEqual(await judge((count) => 3 * count), scaled);
+  assert.deepEqual(await judge((count) => Math.min(1, count)), ["? scaled_counts X"]);
 });

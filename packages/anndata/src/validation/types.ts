@@ -43,6 +43,8 @@ export interface CountsRule {
   emptyCellsWith?: string;
   /** No two cells have the same counts. */
   noEqualCells?: boolean;
+  /** What whole numbers are of which cells show that they were normalised and cut or rounded; default "error". */
+  scaledAre?: "error" | "warning";
   /** dtype of the values on disk, for example "float32". */
   dtype?: string;
   /** Values need not be counts when this column of obs has one of `some` and none of `none`: assays that count nothing. */
