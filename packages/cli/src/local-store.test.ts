@@ -11,10 +11,13 @@ test("the command line looks for S3 where its settings say", async (t) => {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => server.close());
-  const before = { ...process.env };
-  Object.assign(process.env, { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b" });
+  const keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] as const;
+  const before = keys.map((key) => process.env[key]);
+  for (const key of keys) process.env[key] = "any";
   t.after(() => {
-    process.env = before;
+    for (const [i, key] of keys.entries())
+      if (before[i] === undefined) delete process.env[key];
+      else process.env[key] = before[i];
   });
   const { port } = server.address() as { port: number };
   const store = openStore({

@@ -9,7 +9,6 @@ export interface Verb {
 }
 
 const steps = () => import("./commands/steps.ts");
-const imagingJobs = () => import("./commands/imaging-jobs.ts");
 const jobs = () => import("./commands/jobs.ts");
 const look = () => import("./commands/look.ts");
 const files = () => import("./commands/files.ts");
@@ -75,22 +74,22 @@ export const verbs: readonly Verb[] = [
   verb(
     "imaging inspect",
     "Say what an image holds: series, axes, channels, pixel size, levels.",
-    async () => (await imagingJobs()).inspect,
+    async () => (await import("./commands/imaging-inspect.ts")).inspect,
   ),
   verb(
     "imaging convert",
     "Turn microscopy fields into single-cell crops, tables and a contact sheet.",
-    async () => (await imagingJobs()).convert,
+    async () => (await import("./commands/imaging-convert.ts")).convert,
   ),
   verb(
     "imaging stage",
     "Copy files between stores into shard folders, in parallel, each with its SHA-256.",
-    async () => (await imagingJobs()).stage,
+    async () => (await import("./commands/imaging-stage.ts")).stage,
   ),
   verb(
     "imaging format-metadata",
     "Make the 19-column table of SubCell's evaluation of a conversion's metadata.csv; joins are reported.",
-    async () => (await imagingJobs()).formatMetadata,
+    async () => (await import("./commands/imaging-format-metadata.ts")).formatMetadata,
   ),
   verb(
     "imaging import-model",

@@ -4,6 +4,7 @@ import {
   AnnDataError,
   copyAnnData,
   type IsolatedReport,
+  type IsolateOptions,
   parseGeneList,
   profileOf,
   runIsolated,
@@ -101,12 +102,12 @@ export const validate = defineCommand({
 });
 
 /** A file that cannot be read does not keep the others from being looked at. */
-async function look(file: string, options: Parameters<typeof runIsolated>[2]): Promise<Outcome> {
+async function look(file: string, options: IsolateOptions): Promise<Outcome> {
   try {
     return { file, report: await runIsolated(file, "validate", options) };
   } catch (error) {
     const refused = hinted(error);
-    if (options?.signal?.aborted || !(refused instanceof AnnDataError)) throw error;
+    if (options.signal?.aborted || !(refused instanceof AnnDataError)) throw error;
     return { file, refused };
   }
 }

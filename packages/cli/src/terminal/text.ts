@@ -66,3 +66,10 @@ export function csvLine(values: readonly string[]): string {
 export function nameOf(values: Readonly<Record<string, number>>, value: number): string {
   return (Object.entries(values).find(([, one]) => one === value)?.[0] ?? "unknown").toLowerCase();
 }
+
+/** Where things are, a line each, those that are there. */
+export function placeLines(places: Readonly<Record<string, string>>): string[] {
+  const there = Object.entries(places).filter(([, uri]) => uri !== "");
+  const width = Math.max(...there.map(([name]) => name.length)) + 2;
+  return there.map(([name, uri]) => `${name.padEnd(width)}${uri}`);
+}

@@ -1,36 +1,27 @@
 import { create, toJson } from "@bufbuild/protobuf";
-import { InspectFieldResponseSchema } from "@cytomesh/contracts/imaging/v1/imaging_service";
 import {
   BorderRule,
   ConversionRecipe,
   CropMasking,
   CropOutputsSchema,
-  FileListingSchema,
-  FormatMetadataSpecSchema,
-  type JoinReport,
   PixelScaleSchema,
   Projection,
   SegmentationMethod,
   SegmentationOptionsSchema,
-  StageSpecSchema,
 } from "@cytomesh/contracts/jobs/v1/imaging";
 import { type ConvertFieldsSpec, ConvertFieldsSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
-import { joinUri, toUri } from "@cytomesh/object-store";
-import { withMesh } from "../client.ts";
+import { toUri } from "@cytomesh/object-store";
 import {
   choiceOption,
   defineCommand,
   integerOption,
   jobOptions,
-  meshOptions,
-  needs,
   numberOption,
-  type OptionSpec,
   pairsOption,
 } from "../command.ts";
-import { CliError } from "../errors.ts";
 import { readRequestFile } from "../request-file.ts";
-import { formatCount, printable, table } from "../terminal/text.ts";
+import { placeLines } from "../terminal/text.ts";
+import { applyFiles, fileOptions, needFiles } from "./imaging-files.ts";
 import { submit } from "./submit.ts";
 
 const recipes = {
@@ -38,78 +29,6 @@ const recipes = {
   opencell: ConversionRecipe.OPENCELL,
   allencell: ConversionRecipe.ALLENCELL,
 };
-
-/** Options of verbs that take files named, listed, or found. */
-const fileOptions = {
-  prefix: {
-    type: "string",
-    value: "URI",
-    help: "every file below it; end it with / for a folder",
-  },
-  pattern: {
-    type: "string",
-    value: "GLOB",
-    help: "only files like this: a glob, or a text that the path contains, as _proj.tif",
-  },
-  listing: { type: "string", value: "FILE", help: "a text file of URIs, or a CSV file with a column uri" },
-  sample: {
-    type: "string",
-    value: "N",
-    help: "only so many of the files found, spread evenly: a trial before a long job",
-  },
-  output: { type: "string", value: "URI", help: "folder that receives everything" },
-  shards: { type: "string", value: "N", help: "shards the files are dealt to (256)" },
-} as const satisfies Record<string, OptionSpec>;
-
-interface FileFlags {
-  prefix: string | undefined;
-  pattern: string | undefined;
-  listing: string | undefined;
-  sample: string | undefined;
-  output: string | undefined;
-  shards: string | undefined;
-}
-
-type FileSpec = Pick<ConvertFieldsSpec, "uris" | "listing" | "outputUri" | "shards">;
-
-function applyFiles(spec: FileSpec, files: readonly string[], o: FileFlags): void {
-  if (files.length > 0) spec.uris = files.map(fileUri);
-  const sample = integerOption("sample", o.sample, { min: 1, max: 2 ** 31 - 1 });
-  if ([o.prefix, o.listing, o.pattern, o.sample].some((one) => one !== undefined)) {
-    const listing = spec.listing ?? create(FileListingSchema);
-    if (o.prefix !== undefined)
-      listing.prefixUri = o.prefix.endsWith("/")
-        ? `${toUri(o.prefix).replace(/\/+$/, "")}/`
-        : toUri(o.prefix);
-    if (o.listing !== undefined) listing.listingUri = toUri(o.listing);
-    if (o.pattern !== undefined) listing.pattern = o.pattern;
-    listing.sample = sample ?? listing.sample;
-    spec.listing = listing;
-  }
-  if (o.output !== undefined) spec.outputUri = toUri(o.output);
-  spec.shards = integerOption("shards", o.shards, { min: 1, max: 10_000 }) ?? spec.shards;
-}
-
-/** A file, or an OME-Zarr folder with the slash that shells add. Folders of files are for --prefix. */
-function fileUri(path: string): string {
-  const uri = toUri(path);
-  if (uri.endsWith(".zarr/")) return uri.slice(0, -1);
-  if (uri.endsWith("/"))
-    throw new CliError(
-      "usage",
-      `${printable(path)} is a folder; --prefix ${printable(path)} finds the files in it`,
-    );
-  return uri;
-}
-
-/** What every request on files has to name. */
-function needFiles(spec: FileSpec): void {
-  const found = (spec.listing?.prefixUri ?? "") !== "" || (spec.listing?.listingUri ?? "") !== "";
-  needs({
-    "files: FILE…, --prefix URI or --listing FILE": spec.uris.length > 0 || found,
-    "--output URI": spec.outputUri,
-  });
-}
 
 const outputFlags = {
   combined: "combinedPng",
@@ -121,6 +40,7 @@ const outputFlags = {
   h5sc: "h5sc",
 } as const;
 
+/** `cytomesh imaging convert` */
 export const convert = defineCommand({
   name: "imaging convert",
   usage: "imaging convert [FILE…] [--prefix URI --pattern GLOB] --output URI",
@@ -199,7 +119,7 @@ export const convert = defineCommand({
       async (result) =>
         result.case !== "convertFields"
           ? []
-          : told({
+          : placeLines({
               table: result.value.tableUri,
               metadata: result.value.metadataUri,
               "contact sheet": result.value.contactSheetUri,
@@ -208,20 +128,6 @@ export const convert = defineCommand({
     );
   },
 });
-
-/** Where things are, a line each, those that are there. */
-function told(places: Readonly<Record<string, string>>): string[] {
-  const there = Object.entries(places).filter(([, uri]) => uri !== "");
-  const width = Math.max(...there.map(([name]) => name.length)) + 2;
-  return there.map(([name, uri]) => `${name.padEnd(width)}${uri}`);
-}
-
-/** How a join went, with a key that found nothing: most often keys are written in two ways. */
-function joinLine({ name, matched, unmatched, ambiguous, unmatchedKeys, ambiguousKeys }: JoinReport): string {
-  const example = ([first]: readonly string[]) =>
-    first === undefined ? "" : ` (as ${JSON.stringify(first)})`;
-  return `${name}: ${formatCount(matched)} matched, ${formatCount(unmatched)} unmatched${example(unmatchedKeys)}, ${formatCount(ambiguous)} ambiguous${example(ambiguousKeys)}`;
-}
 
 /** A length or an area: pixels, or with a unit. */
 function measure(name: string, text: string | undefined, unit: string) {
@@ -310,123 +216,3 @@ function applyOutputs(spec: ConvertFieldsSpec, flags: Flags): void {
   outputs.noContactSheet ||= flags["no-contact-sheet"] === true;
   if (JSON.stringify(toJson(CropOutputsSchema, outputs)) !== before) spec.outputs = outputs;
 }
-
-export const stage = defineCommand({
-  name: "imaging stage",
-  usage: "imaging stage [FILE…] [--prefix URI --pattern GLOB] --output URI",
-  positionals: Number.POSITIVE_INFINITY,
-  options: {
-    ...jobOptions,
-    ...fileOptions,
-    parallel: { type: "string", value: "N", help: "copies at the same time (16)" },
-    "keep-paths": { type: "boolean", help: "keep the path below the prefix instead of the bare name" },
-  },
-  async run({ options, positionals, signal }) {
-    const spec =
-      options.config === undefined
-        ? create(StageSpecSchema)
-        : await readRequestFile(StageSpecSchema, options.config);
-    applyFiles(spec as unknown as FileSpec, positionals, options);
-    spec.parallel = integerOption("parallel", options.parallel, { min: 1, max: 256 }) ?? spec.parallel;
-    spec.keepPaths ||= options["keep-paths"];
-    needFiles(spec as unknown as FileSpec);
-    await submit(options, "imaging stage", { case: "stage", value: spec }, signal, async (result) =>
-      result.case !== "stage"
-        ? []
-        : told({
-            table: result.value.tableUri,
-            errors: result.value.failedFiles > 0 ? joinUri(spec.outputUri, "errors.csv") : "",
-          }),
-    );
-  },
-});
-
-export const formatMetadata = defineCommand({
-  name: "imaging format-metadata",
-  usage: "imaging format-metadata METADATA --recipe NAME --output URI",
-  positionals: 1,
-  options: {
-    ...jobOptions,
-    recipe: { type: "string", value: "NAME", help: "opencell or allencell" },
-    output: { type: "string", value: "URI", help: "the formatted table" },
-    annotations: { type: "string", value: "FILE", help: "opencell: localisation annotations (CSV)" },
-    manifest: { type: "string", value: "FILE", help: "allencell: manifest of the data set (CSV)" },
-    locations: { type: "string", value: "FILE", help: "allencell: locations of structures (TSV)" },
-    genes: { type: "string", value: "FILE", help: "allencell: Ensembl ids of genes (TSV)" },
-  },
-  async run({ options, positionals, signal }) {
-    const spec =
-      options.config === undefined
-        ? create(FormatMetadataSpecSchema)
-        : await readRequestFile(FormatMetadataSpecSchema, options.config);
-    const uri = (path: string | undefined, before: string) => (path === undefined ? before : toUri(path));
-    spec.metadataUri = uri(positionals[0], spec.metadataUri);
-    spec.outputUri = uri(options.output, spec.outputUri);
-    spec.annotationsUri = uri(options.annotations, spec.annotationsUri);
-    spec.manifestUri = uri(options.manifest, spec.manifestUri);
-    spec.locationsUri = uri(options.locations, spec.locationsUri);
-    spec.genesUri = uri(options.genes, spec.genesUri);
-    spec.recipe = choiceOption("recipe", options.recipe, recipes) ?? spec.recipe;
-    needs({
-      METADATA: spec.metadataUri,
-      "--recipe NAME": spec.recipe,
-      "--output URI": spec.outputUri,
-      ...(spec.recipe === ConversionRecipe.OPENCELL ? { "--annotations FILE": spec.annotationsUri } : {}),
-      ...(spec.recipe === ConversionRecipe.ALLENCELL
-        ? {
-            "--manifest FILE": spec.manifestUri,
-            "--locations FILE": spec.locationsUri,
-            "--genes FILE": spec.genesUri,
-          }
-        : {}),
-    });
-    await submit(
-      options,
-      "imaging format-metadata",
-      { case: "formatMetadata", value: spec },
-      signal,
-      async (result) =>
-        result.case !== "formatMetadata"
-          ? []
-          : [
-              ...told({ table: result.value.tableUri, report: result.value.reportUri }),
-              ...result.value.joins.map(joinLine),
-            ],
-    );
-  },
-});
-
-export const inspect = defineCommand({
-  name: "imaging inspect",
-  usage: "imaging inspect FILE",
-  positionals: 1,
-  options: meshOptions,
-  async run({ options, positionals }) {
-    const [file] = positionals;
-    if (file === undefined) throw new CliError("usage", "missing: FILE");
-    await withMesh(options.api, async (mesh) => {
-      const report = await mesh.imaging.inspectField({ uri: toUri(file) }, { timeoutMs: 300_000 });
-      if (options.json) {
-        process.stdout.write(`${JSON.stringify(toJson(InspectFieldResponseSchema, report))}\n`);
-        return;
-      }
-      const um = (value: number) => (value === 0 ? "?" : `${Number(value.toPrecision(6))}`);
-      const rows = report.series.map((one, i) => [
-        `${i}${one.name === "" ? "" : ` ${printable(one.name)}`}`,
-        `${one.width} × ${one.height}`,
-        `${one.sizeC}`,
-        `${one.sizeZ}`,
-        `${one.sizeT}`,
-        one.axes,
-        one.pixelType,
-        one.umPerPxX === 0 && one.umPerPxY === 0
-          ? ""
-          : `${um(one.umPerPxX)} × ${um(one.umPerPxY)}${one.umPerPxZ === 0 ? "" : ` × ${um(one.umPerPxZ)}`}`,
-        one.channelNames.map(printable).join(", "),
-        one.levels.length > 1 ? one.levels.map((level) => `${level.width} × ${level.height}`).join(", ") : "",
-      ]);
-      const header = ["series", "pixels", "c", "z", "t", "axes", "type", "µm", "channels", "levels"];
-      process.stdout.write(`${report.format}\n${table(header, rows)}\n`);
-    });
-  },
-});
