@@ -36,8 +36,9 @@ export interface CscRows {
 }
 
 /**
- * Rows of a matrix that is stored by column. What fits is turned in memory, once, and kept. Otherwise the first requests for a few rows pick them out of a pass over the file, and later ones sort all
- * entries into buckets of rows on disk and read a bucket at a time. Memory: the counts, one bucket or window, and a block of the file.
+ * Rows of a matrix that is stored by column. What fits is turned in memory, once, and kept. Otherwise the first requests for a few rows pick
+ * them out of a pass over the file, and later ones sort all entries into buckets of rows on disk and read a bucket at a time. Memory: the
+ * counts, one bucket or window, and a block of the file.
  */
 export function cscRows(
   arrays: CompressedArrays,

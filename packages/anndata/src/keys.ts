@@ -5,6 +5,6 @@ export function checkKey(where: string, key: string): void {
   if (/^\.?$|[/\0]/.test(key) || !key.isWellFormed())
     throw new AnnDataError(
       "invalid-argument",
-      `${where}: the name ${JSON.stringify(key)} cannot be stored; rename it without "/"`,
+      `${where}: the name ${JSON.stringify(key)} cannot be stored; names are not empty or ".", and have no "/", NUL or half of a surrogate pair`,
     );
 }

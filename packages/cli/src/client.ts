@@ -24,7 +24,7 @@ export interface MeshClient {
 }
 
 /** Address of the mesh when nothing says otherwise: the edge of `cytomesh up`. */
-export const defaultApi = "127.0.0.1:7401";
+const defaultApi = "127.0.0.1:7401";
 
 /** Connect to a mesh. A token comes from `CYTOMESH_TOKEN`. */
 export function connectMesh(

@@ -69,10 +69,3 @@ test("bitround, whose configuration names no type, leaves what is stored", () =>
   const bytes = Uint8Array.of(1, 2, 3, 4);
   assert.deepEqual(bytesCodec("bitround", { keepbits: 10 }, "/x").decode(bytes, 4), bytes);
 });
-
-test("half of a surrogate pair is refused, not written as another character", () => {
-  assert.throws(() => encodeVariable(["fine", "\ud83e"]), {
-    tag: "invalid-argument",
-    message: /string 1 has half/,
-  });
-});

@@ -206,6 +206,10 @@ test("nothing is left after abort, and wrong calls are named", async (t) => {
     await assert.rejects(out.array("/b", { type: float64, shape: [2] }, Float64Array.of(1)), {
       tag: "invalid-argument",
     });
+    await assert.rejects(out.array("/c", { type: { kind: "string" }, shape: [2] }, ["fine", "\ud83e"]), {
+      tag: "invalid-argument",
+      message: /\/c: string 1 has half of a surrogate pair/,
+    });
     assert.throws(() => out.group("/../x"), { tag: "refused-path" });
     await out.abort();
     await out.abort();

@@ -1,5 +1,3 @@
-import { ZarrError } from "../errors.ts";
-
 /**
  * numcodecs' vlen-utf8 and vlen-bytes: a little-endian uint32 count, then for each element a uint32 length and its bytes.
  * Errors are plain; the pipeline wraps them.
@@ -39,12 +37,6 @@ export function decodeVariable(
 
 export function encodeVariable(values: readonly (string | Uint8Array)[]): Uint8Array {
   let size = 4;
-  const broken = values.findIndex((value) => typeof value === "string" && !value.isWellFormed());
-  if (broken >= 0)
-    throw new ZarrError(
-      "invalid-argument",
-      `string ${broken} has half of a surrogate pair, which UTF-8 cannot hold`,
-    );
   for (const value of values)
     size += 4 + (typeof value === "string" ? Buffer.byteLength(value) : value.length);
   const out = Buffer.alloc(size);

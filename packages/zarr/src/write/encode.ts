@@ -96,15 +96,20 @@ function encodeText(values: ZarrValues, size: number, count: number, where: stri
   return new Uint8Array(view.buffer);
 }
 
+/** @throws ZarrError "invalid-argument" for anything but `count` strings that UTF-8 can hold */
 export function checkStrings(values: ZarrValues, count: number, where: string): string[] {
   if (
-    Array.isArray(values) &&
-    values.length === count &&
-    values.every((value) => typeof value === "string")
-  ) {
-    return values as string[];
-  }
-  throw new ZarrError("invalid-argument", `${where}: ${count} strings expected`);
+    !Array.isArray(values) ||
+    values.length !== count ||
+    !values.every((value) => typeof value === "string")
+  )
+    throw new ZarrError("invalid-argument", `${where}: ${count} strings expected`);
+  const broken = values.findIndex((value) => !value.isWellFormed());
+  if (broken < 0) return values;
+  throw new ZarrError(
+    "invalid-argument",
+    `${where}: string ${broken} has half of a surrogate pair, which UTF-8 cannot hold`,
+  );
 }
 
 function encodeStruct(

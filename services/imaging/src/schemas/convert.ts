@@ -19,7 +19,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.number().int().nonnegative();
 
 /** A converted field: what it was, what was made of it, how. */
-export const fieldRecordSchema = z.object({
+const fieldRecordSchema = z.object({
   uri: z.string(),
   /** Position in the list of fields. */
   position: count,
@@ -50,7 +50,7 @@ export const fieldRecordSchema = z.object({
 export type FieldRecord = z.infer<typeof fieldRecordSchema>;
 
 /** A caption of the contact sheet. */
-export const sheetEntrySchema = z.object({
+const sheetEntrySchema = z.object({
   field: z.string(),
   label: count,
   crop: z.string(),

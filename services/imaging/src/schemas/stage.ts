@@ -19,7 +19,7 @@ export const failureSchema = z.object({
 export type FileFailure = z.infer<typeof failureSchema>;
 
 /** A file that was copied. */
-export const stagedFileSchema = z.object({
+const stagedFileSchema = z.object({
   uri: z.string(),
   position: count,
   /** Path below the output folder. */

@@ -1,4 +1,4 @@
-import { chooseFeatureIds, type DataFrame, type Matrix, openAnnData } from "@cytomesh/anndata";
+import { AnnDataError, chooseFeatureIds, type DataFrame, type Matrix, openAnnData } from "@cytomesh/anndata";
 import type { ConvertOptions, FilePlan } from "../schemas/plan.ts";
 import { chooseMatrix } from "./choose-matrix.ts";
 import { type ObsSource, planObs } from "./obs-columns.ts";
@@ -64,7 +64,8 @@ function wideIntegers(obs: DataFrame, sources: readonly ObsSource[]): string[] {
       for (let row = 0; row < obs.length; row += rowsAtOnce)
         obs.column(source, row, Math.min(obs.length, row + rowsAtOnce));
     } catch (error) {
-      found.push(`${(error as Error).message}; store the column as text`);
+      const tooWide = error instanceof AnnDataError && error.tag === "unsupported";
+      found.push(`${(error as Error).message}${tooWide ? "; store the column as text" : ""}`);
     }
   }
   return found;
@@ -86,17 +87,20 @@ function spread(length: number, sampled: number): [number, number][] {
   });
 }
 
-interface Wrong {
-  notFinite: string[];
-  negative: string[];
-  fraction: string[];
+/** How many values are wrong in one way, and the first of them. */
+interface Tally {
+  count: number;
+  examples: string[];
 }
+
+type Wrong = Record<"notFinite" | "negative" | "fraction", Tally>;
 
 /** Notes a value that is no count. @returns whether it is one */
 function isCount(value: number, row: number, wrong: Wrong): boolean {
   if (Number.isInteger(value) && value >= 0) return true;
-  const list = !Number.isFinite(value) ? wrong.notFinite : value < 0 ? wrong.negative : wrong.fraction;
-  list.push(`row ${row} has ${value}`);
+  const tally = !Number.isFinite(value) ? wrong.notFinite : value < 0 ? wrong.negative : wrong.fraction;
+  tally.count += 1;
+  if (tally.examples.length < maxExamples) tally.examples.push(`row ${row} has ${value}`);
   return false;
 }
 
@@ -126,16 +130,15 @@ function lookAtEntries(matrix: Matrix, wrong: Wrong): number {
 }
 
 function countProblems(path: string, matrix: Matrix, allowNonCounts: boolean): string[] {
-  const wrong: Wrong = { notFinite: [], negative: [], fraction: [] };
+  const none = (): Tally => ({ count: 0, examples: [] });
+  const wrong: Wrong = { notFinite: none(), negative: none(), fraction: none() };
   const byEntry = matrix.entries !== undefined && matrix.shape[0] > sampledRows;
   const sampled = byEntry ? lookAtEntries(matrix, wrong) : lookAtRows(matrix, wrong);
   const unit = byEntry ? "values" : "rows";
   const problems: string[] = [];
-  const report = (list: string[], what: string) => {
-    if (list.length > 0)
-      problems.push(
-        `${path}: ${what} in ${list.length} of ${sampled} ${unit} looked at (${list.slice(0, maxExamples).join(", ")})`,
-      );
+  const report = ({ count, examples }: Tally, what: string) => {
+    if (count > 0)
+      problems.push(`${path}: ${what} in ${count} of ${sampled} ${unit} looked at (${examples.join(", ")})`);
   };
   report(wrong.notFinite, "values that are not finite");
   report(wrong.negative, "negative values");

@@ -98,6 +98,11 @@ test("a listing may be lines or a table, relative or not", async (t) => {
   assert.deepEqual(await find({ listingUri: at("quoted.csv") }), [at("plate, well 1.tif")]);
   await writeFile(join(dir, "bad.txt"), "http://nowhere/a.tif\n");
   await assert.rejects(find({ listingUri: at("bad.txt") }), { tag: "bad-listing", message: /line 1/ });
+  await writeFile(join(dir, "bad.txt"), `a.tif\n${"x".repeat(1024 * 1024)}`);
+  await assert.rejects(find({ listingUri: at("bad.txt") }), {
+    tag: "bad-listing",
+    message: /line 2: .*without a line break/,
+  });
 });
 
 test("what a job writes below the folder that it lists is not among its files", async (t) => {

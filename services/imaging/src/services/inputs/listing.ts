@@ -51,6 +51,9 @@ async function isTable(store: ObjectStore, uri: string, signal: AbortSignal): Pr
   return false;
 }
 
+/** A line longer than this is no URI; a file of one line must not fill the memory. */
+const maxLineLength = 64 * 1024;
+
 async function* lineEntries(store: ObjectStore, uri: string, signal: AbortSignal): Entries {
   let line = 0;
   let rest = "";
@@ -58,6 +61,11 @@ async function* lineEntries(store: ObjectStore, uri: string, signal: AbortSignal
     const lines = (rest + text).split("\n");
     rest = lines.pop() as string;
     for (const one of lines) yield [++line, one];
+    if (rest.length > maxLineLength)
+      throw new ImagingError(
+        "bad-listing",
+        `${uri}, line ${line + 1}: expected a URI, found more than ${maxLineLength} characters without a line break`,
+      );
   }
   yield [++line, rest];
 }

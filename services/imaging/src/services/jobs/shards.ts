@@ -3,7 +3,7 @@ import { ItemState } from "@cytomesh/contracts/jobs/v1/job";
 import { describeFailure, type JobContext, type JobKind } from "@cytomesh/jobs";
 
 /** Shards of a job when a spec does not say, as in the published pipelines. */
-export const defaultShards = 256;
+const defaultShards = 256;
 
 /** A part of the files of a job: its unit of work, of resuming, and an item of the job. */
 export interface Shard {

@@ -30,7 +30,7 @@ export interface Annotation {
 }
 
 /** What a file name of OpenCell says: `OC-FOV_<gene>_<Ensembl id>_CID<6 digits>_FID<8 digits>_proj.tif`. */
-export function opencellName(image: string): { gene: string; ensemblId: string; fov: string } | undefined {
+function opencellName(image: string): { gene: string; ensemblId: string; fov: string } | undefined {
   const [, gene, ensemblId, , fov] = image.split("_");
   return gene && ensemblId && fov ? { gene, ensemblId, fov } : undefined;
 }

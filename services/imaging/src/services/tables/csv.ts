@@ -1,7 +1,7 @@
 import { ImagingError } from "../../errors.ts";
 
 /** A value as RFC 4180 wants it, quoted only where it must be. */
-export function csvValue(value: string | number): string {
+function csvValue(value: string | number): string {
   const text = String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
