@@ -47,9 +47,11 @@ const nodes = { "this Node": process.execPath, "the oldest Node": process.env.CY
 test("packages hold JavaScript and declarations, no sources, tests or fixtures, and ask for exact versions", () => {
   assert.ok(packed.length > 1);
   for (const { name, version } of packed) {
-    const files = filesBelow(installed(name)).map((path) => path.slice(installed(name).length + 1));
     assert.deepEqual(readdirSync(installed(name)).sort(), ["README.md", "dist", "package.json"]);
-    for (const file of files) assert.doesNotMatch(file, /test|(?<!\.d)\.ts$/);
+    const dist = join(installed(name), "dist");
+    const files = filesBelow(dist).map((path) => path.slice(dist.length + 1));
+    assert.ok(files.includes("index.js") && files.includes("index.d.ts"), files.join());
+    for (const file of files) assert.match(file, /^(?!.*test).*(\.js|\.d\.ts|\.wasm)$/);
     const manifest = manifestOf(name);
     assert.equal(manifest.version, version);
     for (const range of Object.values(manifest.dependencies ?? {})) assert.match(range, /^\d+\.\d+\.\d+$/);

@@ -1,5 +1,6 @@
 import { AnnDataError } from "./errors.ts";
 import { type MatrixAxes, valueArray } from "./matrix.ts";
+import { oneAhead } from "./one-ahead.ts";
 import { plainNumbers } from "./source.ts";
 import type { ArrayInfo, ParallelOptions, Source, ValueType } from "./storage.ts";
 import type { CsrRows } from "./types.ts";
@@ -57,33 +58,19 @@ export async function readAllRows(
   };
   const step = batchRows(info, rowBytes, Math.min(maxBytes, mostBatchBytes));
   const places = [0, 1].map(() => new SharedArrayBuffer(Math.min(step, nRows) * rowBytes));
-  const stop = new AbortController();
-  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
-  const begin = (start: number) => {
-    const end = Math.min(nRows, start + step);
-    const into = places[(start / step) % 2]!;
-    const values = source.readParallel!(info, start, end, { ...options, signal, into });
-    // Nobody waits for it yet; who does gets the error.
-    values.catch(() => {});
-    return { start, end, values };
-  };
+  const batches = oneAhead(Math.ceil(nRows / step), options.signal, async (i, signal) => {
+    const [start, end] = [i * step, Math.min(nRows, (i + 1) * step)];
+    const into = places[i % 2]!;
+    return { start, end, values: await source.readParallel!(info, start, end, { ...options, signal, into }) };
+  });
   let nnz = 0;
-  let ahead: ReturnType<typeof begin> | undefined = nRows === 0 ? undefined : begin(0);
-  try {
-    while (ahead !== undefined) {
-      const { start, end }: { start: number; end: number } = ahead;
-      const values = plainNumbers(await ahead.values, where);
-      ahead = end < nRows ? begin(end) : undefined;
-      nnz = addRows(values, start, end, nCols, entries);
-      if (nnz > most)
-        throw new AnnDataError(
-          "too-large",
-          `${where}: rows to ${end} have ${nnz} values that are not zero, which take more than the limit of ${maxBytes} bytes; ask for fewer rows`,
-        );
-    }
-  } finally {
-    stop.abort();
-    await ahead?.values.catch(() => {});
+  for await (const { start, end, values } of batches) {
+    nnz = addRows(plainNumbers(values, where), start, end, nCols, entries);
+    if (nnz > most)
+      throw new AnnDataError(
+        "too-large",
+        `${where}: rows to ${end} have ${nnz} values that are not zero, which take more than the limit of ${maxBytes} bytes; ask for fewer rows`,
+      );
   }
   const { indptr, indices, data } = entries;
   return { nRows, nCols, indptr, indices: indices.subarray(0, nnz), data: data.subarray(0, nnz) };

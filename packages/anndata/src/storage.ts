@@ -55,7 +55,7 @@ export interface Source {
     info: ArrayInfo,
     start: number,
     end: number,
-    options: ParallelOptions & { into?: SharedArrayBuffer },
+    options: ParallelOptions & { into?: SharedArrayBuffer | undefined },
   ): Promise<Values>;
   close(): void;
 }

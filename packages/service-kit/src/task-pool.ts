@@ -32,7 +32,8 @@ const resourceLimits = { maxYoungGenerationSizeMb: 24 };
 /** Worker threads for one module of tasks. */
 export interface TaskPool {
   /**
-   * Run a task. All of its progress is told before the promise settles. Aborting asks the task to stop; it ends when it next looks, so that native code under it is never torn down mid-call.
+   * Run a task. All of its progress is told before the promise settles. Aborting asks the task to stop; it ends when it next looks, so that
+   * native code under it is never torn down mid-call.
    *
    * @throws TaskError what the task threw.
    */
@@ -49,7 +50,7 @@ export interface TaskPool {
   close(): Promise<void>;
 }
 
-/** Create a pool over a worker module whose exports were made by `defineTask`. Threads start on demand and stay. */
+/** Create a pool over a worker module whose exports were made by `defineTask`. Threads start on demand, and end when they have had nothing to do. */
 export function createTaskPool(module: URL, options: { threads: number; idleTimeoutMs?: number }): TaskPool {
   const pool = new Piscina({
     filename: module.href,

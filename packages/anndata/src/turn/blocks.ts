@@ -6,6 +6,7 @@ import {
   readValues,
 } from "../compressed-arrays.ts";
 import { AnnDataError } from "../errors.ts";
+import { oneAhead } from "../one-ahead.ts";
 import type { ArrayInfo, ParallelOptions, Values } from "../storage.ts";
 
 /** A matrix by column, and how much of it is read at a time. */
@@ -76,52 +77,35 @@ export function visit({ arrays, nCols, blockEntries }: ColumnMatrix, each: Visit
   }
 }
 
-/** Reads a part of an array by several threads, where the store can. */
-export function partReader({ source }: CompressedArrays, options: ParallelOptions): ReadPart {
-  return async (info, from, to, into) => {
-    options.signal?.throwIfAborted();
-    const how = into === undefined ? options : { ...options, into };
-    return source.readParallel?.(info, from, to, how) ?? source.read(info, from, to);
-  };
-}
-
-export type ReadPart = (
+/** A part of an array, read by several threads where the store can. */
+export async function readPart(
+  { source }: CompressedArrays,
   info: ArrayInfo,
   from: number,
   to: number,
-  into?: SharedArrayBuffer,
-) => Promise<Values>;
+  options: ParallelOptions & { into?: SharedArrayBuffer | undefined },
+): Promise<Values> {
+  options.signal?.throwIfAborted();
+  return source.readParallel?.(info, from, to, options) ?? source.read(info, from, to);
+}
 
 /** Blocks of `entries` entries of some arrays, one read ahead; the memory of a block is used again for the next but one. */
-export async function* readAhead(
-  nnz: number,
+export function readAhead(
+  arrays: CompressedArrays,
   entries: number,
   infos: readonly ArrayInfo[],
-  read: ReadPart,
+  options: ParallelOptions,
 ): AsyncGenerator<{ from: number; to: number; values: Values[] }> {
+  const { nnz } = arrays;
   const bytes = Math.min(nnz, entries) * 8;
   const memory = [0, 1].map(() => infos.map(() => new SharedArrayBuffer(bytes)));
-  const readAll = async (from: number, to: number, into: readonly SharedArrayBuffer[]) => {
+  return oneAhead(Math.ceil(nnz / entries), options.signal, async (block, signal) => {
+    const [from, to] = [block * entries, Math.min(nnz, (block + 1) * entries)];
     const values: Values[] = [];
-    for (const [i, info] of infos.entries()) values.push(await read(info, from, to, into[i]));
-    return values;
-  };
-  const begin = (from: number, turn: number) => {
-    const to = Math.min(nnz, from + entries);
-    const values = readAll(from, to, memory[turn % 2]!);
-    // Looked at when its turn comes.
-    values.catch(() => undefined);
+    for (const [i, info] of infos.entries())
+      values.push(
+        await readPart(arrays, info, from, to, { ...options, signal, into: memory[block % 2]![i] }),
+      );
     return { from, to, values };
-  };
-  let ahead = nnz > 0 ? begin(0, 0) : undefined;
-  try {
-    for (let turn = 1; ahead !== undefined; turn++) {
-      const { from, to }: { from: number; to: number } = ahead;
-      const values = await ahead.values;
-      ahead = to < nnz ? begin(to, turn) : undefined;
-      yield { from, to, values };
-    }
-  } finally {
-    await ahead?.values.catch(() => undefined);
-  }
+  });
 }

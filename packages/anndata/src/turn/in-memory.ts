@@ -10,7 +10,7 @@ import {
 import { valueArray } from "../matrix.ts";
 import type { ParallelOptions } from "../storage.ts";
 import type { CsrRows } from "../types.ts";
-import { type ColumnMatrix, partReader, readAhead, type VisitColumn, visitBlock } from "./blocks.ts";
+import { type ColumnMatrix, readAhead, readPart, type VisitColumn, visitBlock } from "./blocks.ts";
 import { countRows } from "./partition.ts";
 
 /** Entries that threads decode at a time. */
@@ -33,11 +33,10 @@ export function turnInMemory(matrix: ColumnMatrix): CsrRows {
 export async function turnInParallel(matrix: ColumnMatrix, options: ParallelOptions): Promise<CsrRows> {
   const { arrays, nCols } = matrix;
   const { nnz } = arrays;
-  const read = partReader(arrays, options);
-  const offsets = checkOffsets(arrays, 0, await read(arrays.indptr, 0, nCols + 1));
-  const rows = checkIndices(arrays, 0, await read(arrays.indices, 0, nnz));
+  const offsets = checkOffsets(arrays, 0, await readPart(arrays, arrays.indptr, 0, nCols + 1, options));
+  const rows = checkIndices(arrays, 0, await readPart(arrays, arrays.indices, 0, nnz, options));
   const filling = fillRows(matrix, rows);
-  for await (const { from, to, values } of readAhead(nnz, parallelEntries, [arrays.data], read)) {
+  for await (const { from, to, values } of readAhead(arrays, parallelEntries, [arrays.data], options)) {
     visitBlock(offsets, from, rows.subarray(from, to), toValues(arrays, values[0]!), filling.add);
   }
   return filling.done();

@@ -3,7 +3,7 @@ import { type MatrixLimits, valueArray } from "../matrix.ts";
 import { concatRows, sliceRows } from "../rows.ts";
 import type { ParallelOptions } from "../storage.ts";
 import type { CsrRows } from "../types.ts";
-import { type ColumnMatrix, checkSize, partReader, readAhead } from "./blocks.ts";
+import { type ColumnMatrix, checkSize, readAhead } from "./blocks.ts";
 import { countRows } from "./partition.ts";
 import { closeTurnStore, createTurnStore, type TurnStore } from "./store.ts";
 import type { Turning } from "./turning.ts";
@@ -47,8 +47,7 @@ export async function sortInParallel(
   try {
     let step = 0;
     const { stepEntries } = store;
-    const read = partReader(arrays, options);
-    for await (const { from, values } of readAhead(arrays.nnz, stepsAhead * stepEntries, infos, read)) {
+    for await (const { from, values } of readAhead(arrays, stepsAhead * stepEntries, infos, options)) {
       const rows = checkIndices(arrays, from, values[0]!);
       const data = toValues(arrays, values[1]!);
       sorting.seen(rows);
