@@ -4,8 +4,8 @@ import { measure } from "./labels.ts";
 import type { LabelPixels, Segmentation, SegmentContext, Segmenter } from "./types.ts";
 
 /**
- * A label image made elsewhere, as a segmentation: labels become 1 to n in ascending order, and `sourceLabel` says what they were. Any type of pixel is taken whose values are
- * whole numbers from 0 up.
+ * A label image made elsewhere, as a segmentation: labels become 1 to n in ascending order, and `sourceLabel` says what they were. Any type of
+ * pixel is taken whose values are whole numbers from 0 up.
  *
  * @param into takes the labels.
  * @throws SegmentationError `invalid_image` for negative or broken labels or a size that does not fit, `cancelled`

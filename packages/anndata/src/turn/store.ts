@@ -10,7 +10,10 @@ import type { TurnPlan } from "./plan.ts";
  * happens. Plain data that goes to other threads of the process; who made it closes it, once nobody uses it any more.
  */
 export interface TurnStore extends TurnPlan {
-  /** Per step: where the buckets begin among the entries and among the listed values, buckets + 1 numbers each; the first column; 1: columns stand apart. */
+  /**
+   * Per step: where the buckets begin among the entries and among the listed values, buckets + 1 numbers each; the first column; 1 where columns
+   * stand apart.
+   */
   heads: Int32Array<SharedArrayBuffer>;
   memory: Uint8Array<SharedArrayBuffer> | undefined;
   fd: number | undefined;

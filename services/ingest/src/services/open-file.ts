@@ -4,9 +4,8 @@ import { type AnnData, openAnnData } from "@cytomesh/anndata";
 let open: { key: string; file: AnnData } | undefined;
 
 /**
- * The opened file of a conversion, kept until another conversion comes by or the thread ends, which an idle one does within seconds.
- * `key` names the conversion: what
- * lies at a path may change between two.
+ * The opened file of a conversion, kept until another conversion comes by or the thread ends, which an idle one does within seconds. `key` names
+ * the conversion: what lies at a path may change between two.
  */
 export async function openFile(path: string, key: string): Promise<AnnData> {
   const name = `${key} ${path}`;
