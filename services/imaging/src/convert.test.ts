@@ -4,61 +4,21 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { ConversionRecipe, CropMasking } from "@cytomesh/contracts/jobs/v1/imaging";
 import { ItemState } from "@cytomesh/contracts/jobs/v1/job";
-import { ConvertFieldsSpecSchema } from "@cytomesh/contracts/jobs/v1/specs";
-import { openH5 } from "@cytomesh/hdf5";
-import { openImage, openImageBytes } from "@cytomesh/microscopy";
-import { type ObjectStore, ObjectStoreError, toUri } from "@cytomesh/object-store";
+import { type ObjectStore, ObjectStoreError } from "@cytomesh/object-store";
 import { filterInstances, segmentClassical } from "@cytomesh/segmentation";
-import { discField, noise } from "@cytomesh/segmentation/testing";
-import { convertOptionsOf } from "./schemas/options.ts";
+import { noise } from "@cytomesh/segmentation/testing";
 import { convertFieldsHandler } from "./services/convert/convert-job.ts";
 import { crop, cropWindow } from "./services/convert/crop.ts";
-import { segmentField } from "./services/convert/segment-field.ts";
+import { fieldOf, fieldsWorld, height, nuclei, pixelsOf, type Result, width } from "./testing/fields.ts";
 import { attempt, type JobItems } from "./testing/run-job.ts";
 import { tiffOf } from "./testing/tiff.ts";
-import { digestOf, imagingWorld } from "./testing/world.ts";
-
-const width = 140;
-const height = 90;
-const discs = [
-  { y: 30, x: 30, radius: 12 },
-  { y: 55, x: 90, radius: 14 },
-];
-const nuclei = [discField(width, height, discs), discField(width, height, discs.slice(1), 2)];
-
-const fieldOf = (i: number) =>
-  tiffOf([
-    { width, height, pixels: noise(width * height, 11 + i) },
-    { width, height, pixels: nuclei[i % 2] as Uint16Array },
-  ]);
-
-type Result = { crops: bigint; failedFields: number; tableUri: string; shards: number; metadataUri: string };
+import { digestOf } from "./testing/world.ts";
 
 const sha256 = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
 
-async function pixelsOf(bytes: Uint8Array) {
-  await using image = await openImageBytes(Uint8Array.from(bytes), "crop");
-  return image.plane();
-}
-
-async function world(t: Parameters<typeof imagingWorld>[0]) {
-  const it = await imagingWorld(t);
-  const good = [
-    await it.write("plate, well 0.ome.tif", fieldOf(0)),
-    await it.write("plate, well 1.ome.tif", fieldOf(1)),
-  ];
-  const bad = await it.write("bad.tif", "no image at all");
-  const spec = { uris: good, outputUri: it.outputUri, nucleusChannel: 1, cropSizePx: 64 };
-  const convert = (over: ObjectStore, more: object = {}, items: JobItems = new Map(), o: object = {}) =>
-    attempt(convertFieldsHandler(it.depsOf(over)), { ...spec, ...more }, items, o) as Promise<Result>;
-  return { ...it, good, bad, spec, convert };
-}
-
 test("fields become crops, a table, a contact sheet and a manifest whose hashes hold", async (t) => {
-  const { convert, store, files, good, spec, tempDir } = await world(t);
+  const { convert, store, files, good, spec, tempDir } = await fieldsWorld(t);
   const items: JobItems = new Map();
   const result = await convert(store, {}, items);
   assert.deepEqual(
@@ -113,7 +73,7 @@ test("fields become crops, a table, a contact sheet and a manifest whose hashes 
 });
 
 test("a bad file among many does not stop its shard: it is in errors.csv, and the same request makes it good", async (t) => {
-  const { convert, store, bad, files, write } = await world(t);
+  const { convert, store, bad, files, write } = await fieldsWorld(t);
   const many = await Promise.all(Array.from({ length: 9 }, (_, i) => write(`f${i}.tif`, fieldOf(i))));
   const uris = [...many.slice(0, 4), bad, ...many.slice(4), `${many[0]}.gone`];
   const items: JobItems = new Map();
@@ -142,7 +102,7 @@ test("a bad file among many does not stop its shard: it is in errors.csv, and th
 });
 
 test("what may pass is tried again with pauses, what repeats is not", async (t) => {
-  const { convert, store, good } = await world(t);
+  const { convert, store, good } = await fieldsWorld(t);
   let failures = 2;
   let reads = 0;
   const flaky = new Proxy(store, {
@@ -183,10 +143,10 @@ test("killed at any step, the next attempt ends with the same bytes", async (t) 
         };
       },
     });
-  const calm = await world(t);
+  const calm = await fieldsWorld(t);
   await calm.convert(dying(calm.store, Number.POSITIVE_INFINITY), { uris: calm.good.slice(0, 1), outputs });
   const steps = calls;
-  const same = await world(t);
+  const same = await fieldsWorld(t);
   const spec = { uris: same.good.slice(0, 1), outputs };
   await same.convert(same.store, spec);
   assert.ok(steps > 15, `${steps} steps`);
@@ -203,7 +163,7 @@ test("killed at any step, the next attempt ends with the same bytes", async (t) 
 });
 
 test("an interrupted attempt goes on from the shards that were recorded", async (t) => {
-  const { convert: run, store, files, dir, write } = await world(t);
+  const { convert: run, store, files, dir, write } = await fieldsWorld(t);
   const uris = await Promise.all([0, 1, 2, 3, 4, 5].map((i) => write(`s${i}.tif`, fieldOf(i))));
   const convert = (over: ObjectStore, more: object = {}, ...rest: [JobItems?, object?]) =>
     run(over, { uris, ...more }, ...rest);
@@ -240,7 +200,7 @@ test("an interrupted attempt goes on from the shards that were recorded", async 
 });
 
 test("a complete folder is left alone: the same request is a no-op, another one is refused", async (t) => {
-  const { convert, store, files, write, good } = await world(t);
+  const { convert, store, files, write, good } = await fieldsWorld(t);
   const result = await convert(store);
   const whole = digestOf(await files());
   assert.deepEqual(await convert(store), result);
@@ -254,266 +214,8 @@ test("a complete folder is left alone: the same request is a no-op, another one 
   assert.equal(digestOf(await files()), whole);
 });
 
-test("OpenCell: names, layout and metadata.csv as published; labels of the caller; an empty line by option", async (t) => {
-  const { store, write, files, depsOf, outputUri } = await world(t);
-  const side = 120;
-  const labels = new Uint16Array(side * side);
-  for (let y = 20; y < 80; y++) for (let x = 30; x < 80; x++) labels[y * side + x] = 7;
-  for (let y = 0; y < 60; y++) for (let x = 100; x < 120; x++) labels[y * side + x] = 9;
-  labels[100 * side + 3] = 3;
-  const [nucleus, protein] = [noise(side * side, 3), noise(side * side, 4)];
-  const page = { width: side, height: side };
-  const stem = "OC-FOV_AAMP_ENSG00000127837_CID001050_FID00013888";
-  const uri = await write(
-    `in/${stem}_proj.tif`,
-    tiffOf([
-      { ...page, pixels: nucleus },
-      { ...page, pixels: protein },
-    ]),
-  );
-  const empty = await write(
-    "in/OC-FOV_B_E_C_F_proj.tif",
-    tiffOf([
-      { ...page, pixels: nucleus },
-      { ...page, pixels: protein },
-    ]),
-  );
-  await write(`in/${stem}_labels.tif`, tiffOf([{ ...page, pixels: labels }]));
-  await write("in/OC-FOV_B_E_C_F_labels.tif", tiffOf([{ ...page, pixels: new Uint16Array(side * side) }]));
-  const spec = {
-    uris: [uri, empty],
-    outputUri,
-    recipe: ConversionRecipe.OPENCELL,
-    segmentation: { labelsUriPattern: "{dir}/{stem}_labels.tif" },
-    outputs: { blankLines: true },
-  };
-  const result = (await attempt(convertFieldsHandler(depsOf(store)), spec)) as Result;
-  assert.equal(result.metadataUri, `${outputUri}/metadata.csv`);
-  const written = await files();
-  const f = 0.206349 / 0.0800885;
-  const rows = Array.from({ length: Math.round(side * f) }, (_, d) => Math.min(Math.floor(d / f), side - 1));
-  const scaled = { y: rows.filter((y) => y >= 20 && y < 80), x: rows.filter((x) => x >= 30 && x < 80) };
-  const middle = (of: number[], all: number[]) =>
-    Math.trunc((all.indexOf(of[0]!) + all.lastIndexOf(of.at(-1)!)) / 2);
-  assert.equal(
-    String(written.get("metadata.csv")),
-    "image,cell_id,orig_img_width,orig_img_height,orig_center_x,orig_center_y,orig_nuc_area,resz_image,resz_img_width,resz_img_height,resz_center_x,resz_center_y,resz_nuc_area\n" +
-      `${stem}_proj.tif,1,120,120,54,49,3000,${stem}_crop_1_resized.png,309,309,${middle(scaled.x, rows)},${middle(scaled.y, rows)},${scaled.x.length * scaled.y.length}\n` +
-      "\n",
-  );
-  const original = await pixelsOf(written.get(`intermediate/${stem}_crop_1.png`)!);
-  assert.deepEqual([original.width, original.height, original.samples], [256, 256, 3]);
-  for (const [y, x] of [
-    [128, 128],
-    [128 - 49, 128 - 54],
-    [10, 10],
-  ] as const) {
-    const at = (y - 128 + 49) * side + (x - 128 + 54);
-    const inside = y >= 128 - 49 && x >= 128 - 54;
-    assert.deepEqual(
-      [...original.data.subarray((y * 256 + x) * 3, (y * 256 + x) * 3 + 3)],
-      inside ? [0, protein[at], nucleus[at]] : [0, 0, 0],
-    );
-  }
-  const resized = await pixelsOf(written.get(`resized/${stem}_crop_1_resized.png`)!);
-  assert.deepEqual([resized.width, resized.height], [640, 640]);
-});
-
-test("AllenCell: maximum over Z, the middle of the resized projection, names as published", async (t) => {
-  const { store, write, files, depsOf, outputUri } = await world(t);
-  const rgb = { width: 50, height: 41, samples: 3, photometric: 2 };
-  const uri = await write("a1_raw.ome.tif", tiffOf([{ ...rgb, pixels: noise(50 * 41 * 3) }]));
-  const spec = {
-    uris: [uri],
-    outputUri,
-    recipe: ConversionRecipe.ALLENCELL,
-    outputs: { pathList: true, combinedPng: true },
-  };
-  await attempt(convertFieldsHandler(depsOf(store)), spec);
-  const written = await files();
-  assert.equal(
-    String(written.get("metadata.csv")),
-    "image,orig_img_width,orig_img_height,resz_image,resz_img_width,resz_img_height\na1_raw.ome.tif,50,41,a1_raw.ome_crop_resized.png,68,55\n",
-  );
-  assert.ok(written.has("intermediate/a1_raw.ome_proj.png"));
-  const png = await pixelsOf(written.get("resized/a1_raw.ome_crop_resized.png")!);
-  assert.deepEqual([png.width, png.height, png.samples], [640, 640, 3]);
-  assert.ok(
-    png.data[(320 - 27) * 640 * 3 + 320 * 3]! > 0 && png.data[(320 + 27) * 640 * 3 + 320 * 3] === 0,
-    "an odd side loses its last row",
-  );
-  assert.equal(
-    String(written.get("path_list.csv")).split("\n")[1],
-    ",,resized/a1_raw.ome_crop_resized_c0.png,resized/a1_raw.ome_crop_resized_c2.png,a1_raw.ome_crop_resized",
-  );
-});
-
-test("files that a recipe cannot work with are typed errors of their own", async (t) => {
-  const { store, write, depsOf, outputUri, files } = await world(t);
-  const side = 64;
-  const page = { width: side, height: side };
-  const constant = new Uint16Array(side * side).fill(9);
-  const tiny = new Uint16Array(side * side);
-  tiny[20 * side + 21] = 1;
-  for (let y = 30; y < 40; y++) for (let x = 30; x < 40; x++) tiny[y * side + x] = 2;
-  const pages = (...pixels: Uint16Array[]) => tiffOf(pixels.map((one) => ({ ...page, pixels: one })));
-  let runs = 0;
-  const run = async (name: string, bytes: Buffer, more: object) => {
-    const uri = await write(name, bytes);
-    runs += 1;
-    const out = `${outputUri}-${runs}`;
-    await attempt(convertFieldsHandler(depsOf(store)), { uris: [uri], outputUri: out, ...more }).catch(
-      () => undefined,
-    );
-    const errors = String((await files(`out-${runs}`)).get("errors.csv"));
-    return errors.split("\n")[1]?.split(",")[1];
-  };
-  const opencell = { recipe: ConversionRecipe.OPENCELL };
-  await write("tiny_labels.tif", pages(tiny));
-  const labels = { segmentation: { labelsUriPattern: "{dir}/{stem}_labels.tif" } };
-  assert.equal(await run("flat_proj.tif", pages(constant, constant), opencell), "constant-image");
-  assert.equal(await run("three_proj.tif", pages(constant, constant, constant), opencell), "wrong-axes");
-  assert.equal(await run("one.tif", pages(constant), { recipe: ConversionRecipe.ALLENCELL }), "wrong-axes");
-  assert.equal(await run("no.tif", pages(constant), { nucleusChannel: 2 }), "no-such-channel");
-  const options = convertOptionsOf(
-    create(ConvertFieldsSpecSchema, { ...opencell, segmentation: { modelUri: "s3://b/m.onnx" } }),
-  );
-  const field = { width: side, height: side, data: noise(side * side) };
-  const context = {
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    breathe: async () => undefined,
-  };
-  await assert.rejects(segmentField(field, options, 1, {}, "small.tif", context), {
-    tag: "too-small",
-    message: /small\.tif: expected sides of at least 512 px/,
-  });
-  assert.equal(await run("um.tif", pages(constant), { scale: { cropSizeUm: 20 } }), "no-pixel-size");
-  const shrink = { ...labels, minAreaPx: 1, scale: { sourceUmPerPx: 0.1, targetUmPerPx: 1 } };
-  assert.equal(await run("tiny.tif", pages(noise(side * side)), shrink), "label-vanished");
-  const enlarge = { ...labels, minAreaPx: 1, scale: { sourceUmPerPx: 100, targetUmPerPx: 1 } };
-  assert.equal(await run("tiny.tif", pages(noise(side * side)), enlarge), "too-large");
-  const um = { ...labels, minAreaPx: 1, scale: { cropSizeUm: 3 }, outputs: { maskPng: true } };
-  assert.equal(await run("tiny.tif", pages(noise(side * side)), um), "no-pixel-size");
-  await write("wide_labels.tif", tiffOf([{ width: 32, height: 128, pixels: tiny }]));
-  assert.equal(await run("wide.tif", pages(noise(side * side)), labels), "labels-differ");
-});
-
-test("masks, neighbours removed, mask files, path list and archive", async (t) => {
-  const { store, write, files, depsOf, outputUri } = await world(t);
-  const side = 60;
-  const labels = new Uint16Array(side * side);
-  for (let y = 20; y < 40; y++) for (let x = 20; x < 30; x++) labels[y * side + x] = 1;
-  for (let y = 20; y < 40; y++) for (let x = 34; x < 44; x++) labels[y * side + x] = 2;
-  const page = { width: side, height: side };
-  const pixels = new Uint16Array(side * side).fill(500);
-  const uri = await write(
-    "m.tif",
-    tiffOf([
-      { ...page, pixels },
-      { ...page, pixels },
-    ]),
-  );
-  await write("m_labels.tif", tiffOf([{ ...page, pixels: labels }]));
-  const run = async (name: string, outputs: object) => {
-    await attempt(convertFieldsHandler(depsOf(store)), {
-      uris: [uri],
-      outputUri: `${outputUri}-${name}`,
-      cropSizePx: 40,
-      segmentation: { labelsUriPattern: "{dir}/{stem}_labels.tif" },
-      outputs: outputs as never,
-    });
-    return files(`out-${name}`);
-  };
-  const only = (written: ReadonlyMap<string, Uint8Array>, end: string) =>
-    written.get([...written.keys()].find((name) => name.endsWith(end)) ?? "")!;
-  const count = async (bytes: Uint8Array) =>
-    [...(await pixelsOf(bytes)).data].filter((value) => value > 0).length;
-  const nucleus = await run("n", {
-    channelPng: true,
-    masking: CropMasking.NUCLEUS,
-    maskDilationPx: 3,
-    maskPng: true,
-    pathList: true,
-  });
-  assert.equal(await count(only(nucleus, "_1_c0.png")), 26 * 16);
-  assert.equal(await count(only(nucleus, "_1_mask.png")), 200);
-  assert.match(
-    String(nucleus.get("path_list.csv")),
-    /^r_image,y_image,b_image,g_image,output_prefix\n,,crops\/m-[0-9a-f]{8}_1_c0\.png,crops\/m-[0-9a-f]{8}_1_c1\.png,m-[0-9a-f]{8}_1\n/,
-  );
-  const removed = await run("r", {
-    channelPng: true,
-    masking: CropMasking.NEIGHBOURS_REMOVED,
-    maskDilationPx: 6,
-  });
-  // The neighbour, grown by 6, reaches 2 columns into the nucleus, which stays whole.
-  assert.equal(await count(only(removed, "_1_c0.png")), 1600 - 32 * 16 + 20 * 2);
-  const row = String(removed.get("crops.csv")).split("\n")[1]!.split(",");
-  assert.deepEqual([row[17], row[19]], ["1", "neighbours"]);
-  const archived = await run("a", { archive: true, combinedPng: true });
-  assert.deepEqual(
-    [...archived.keys()].filter((name) => name.startsWith("crops/")),
-    ["crops/00000.tar"],
-  );
-});
-
-test("an OME-TIFF per crop has all channels, their names and the pixel size", async (t) => {
-  const { convert, store, files } = await world(t);
-  const scale = { sourceUmPerPx: 0.25 };
-  await convert(store, { outputs: { omeTiff: true }, channelNames: ["noise", "nucleus"], scale });
-  const written = await files();
-  const name = [...written.keys()].find((one) => one.endsWith("_1.ome.tif")) ?? "";
-  await using image = await openImageBytes(Uint8Array.from(written.get(name)!), name);
-  const [series] = image.info.series;
-  assert.deepEqual(
-    [series?.sizes.c, series?.channels.map((one) => one.name), series?.pixelSizeUm?.x],
-    [2, ["noise", "nucleus"], 0.25],
-  );
-  assert.equal([...written.keys()].filter((one) => one.startsWith("crops/")).length, 3);
-});
-
-test("an OME-Zarr image per crop, as objects and in an archive", async (t) => {
-  const { convert, store, files, dir, spec } = await world(t);
-  await convert(store, { outputs: { omeZarr: true }, channelNames: ["noise", "nucleus"] });
-  const name = [...(await files()).keys()].find((one) => one.endsWith("_1.ome.zarr/zarr.json")) ?? "";
-  const uri = toUri(join(dir, "out", name.slice(0, -"/zarr.json".length)));
-  assert.ok(name.startsWith("crops/"), name);
-  await using image = await openImage(uri, { store });
-  assert.deepEqual(
-    image.info.series[0]?.channels.map((one) => one.name),
-    ["noise", "nucleus"],
-  );
-  const outputs = { omeZarr: true, archive: true };
-  await convert(store, { outputUri: `${spec.outputUri}-1`, outputs });
-  await convert(store, { outputUri: `${spec.outputUri}-2`, outputs });
-  const [one, two] = [await files("out-1"), await files("out-2")];
-  assert.deepEqual(one.get("crops/00000.tar"), two.get("crops/00000.tar"));
-});
-
-test("a .h5sc holds masks and channels of every cell, 0 to 1", async (t) => {
-  const { convert, store, dir, files } = await world(t);
-  await convert(store, { shards: 1, outputs: { h5sc: true }, channelNames: ["noise", "nucleus"] });
-  assert.ok((await files()).has("crops/00000.h5sc"));
-  const file = await openH5(join(dir, "out", "crops", "00000.h5sc"));
-  try {
-    const info = file.dataset("/obsm/single_cell_images");
-    assert.deepEqual(info.shape, [3, 3, 64, 64]);
-    const values = file.read(info) as Float32Array;
-    const mask = values.subarray(0, 64 * 64);
-    assert.deepEqual(new Set(mask), new Set([0, 1]));
-    const channel = values.subarray(2 * 64 * 64, 3 * 64 * 64);
-    assert.deepEqual([Math.min(...channel), Math.max(...channel)], [0, 1]);
-    assert.deepEqual(file.read(file.dataset("/var/channels")), ["seg_all_nucleus", "noise", "nucleus"]);
-    assert.deepEqual(file.read(file.dataset("/obs/label")), BigInt64Array.of(1n, 2n, 1n));
-    assert.deepEqual(file.read(file.dataset("/obs/scportrait_cell_id")), BigUint64Array.of(1n, 2n, 3n));
-  } finally {
-    file.close();
-  }
-});
-
 test("a file that was cut off is refused, not converted as the planes that are left", async (t) => {
-  const { convert, store, write, files } = await world(t);
+  const { convert, store, write, files } = await fieldsWorld(t);
   const whole = fieldOf(0);
   const cut = await write("cut.ome.tif", whole.slice(0, whole.length - 6));
   await assert.rejects(convert(store, { uris: [cut], nucleusChannel: 0, outputs: { channelPng: true } }), {
@@ -522,24 +224,8 @@ test("a file that was cut off is refused, not converted as the planes that are l
   assert.match(String((await files()).get("errors.csv")), /cut\.ome\.tif,truncated,/);
 });
 
-test("a shard without a nucleus has no .h5sc, and no failure", async (t) => {
-  const { convert, store, write, files } = await world(t);
-  const plane = { width, height, pixels: noise(width * height, 3) };
-  const empty = await write(
-    "empty.ome.tif",
-    tiffOf([plane, { width, height, pixels: discField(width, height, []) }]),
-  );
-  const result = await convert(store, {
-    uris: [empty],
-    outputs: { h5sc: true, archive: true },
-    minAreaPx: 5_000,
-  });
-  assert.deepEqual([result.crops, result.failedFields], [0n, 0]);
-  assert.equal([...(await files()).keys()].filter((name) => name.endsWith(".h5sc")).length, 0);
-});
-
 test("a stack of 2,000 planes is projected", async (t) => {
-  const { store, write, files, depsOf, outputUri } = await world(t);
+  const { store, write, files, depsOf, outputUri } = await fieldsWorld(t);
   const side = 32;
   const pages = Array.from({ length: 2_000 }, (_, z) => {
     const pixels = new Uint16Array(side * side);
