@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { openH5, readParallel } from "@cytomesh/hdf5";
 import { asAnnDataError, typed } from "./source.ts";
 import type { Source } from "./storage.ts";
@@ -16,7 +15,7 @@ export async function openH5Source(path: string, maxBytes: number): Promise<Sour
   return {
     format: "h5ad",
     path: reader.path,
-    mostObjects: Math.ceil(statSync(path).size / leastObjectBytes),
+    mostObjects: Math.ceil(reader.sizeBytes / leastObjectBytes),
     kind: (where) => typed(() => reader.kind(where)),
     realPath: (where) => typed(() => reader.realPath(where)),
     children: (where) => typed(() => reader.children(where)),

@@ -2,7 +2,6 @@
 const table = {
   "no-ingests": { grpcCode: "failed_precondition", httpStatus: 400 },
   "curriculum-exists": { grpcCode: "already_exists", httpStatus: 409 },
-  "not-prepared": { grpcCode: "failed_precondition", httpStatus: 400 },
   "no-such-bin": { grpcCode: "invalid_argument", httpStatus: 400 },
   "no-shared-features": { grpcCode: "failed_precondition", httpStatus: 400 },
   "invalid-request": { grpcCode: "invalid_argument", httpStatus: 400 },

@@ -1,6 +1,5 @@
 /** The ways in which a field, a file or a table can be refused. */
 const table = {
-  "unreadable-image": { grpcCode: "invalid_argument", httpStatus: 400 },
   "unsupported-pixels": { grpcCode: "invalid_argument", httpStatus: 400 },
   "too-large": { grpcCode: "invalid_argument", httpStatus: 400 },
   "no-such-channel": { grpcCode: "invalid_argument", httpStatus: 400 },

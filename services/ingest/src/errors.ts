@@ -1,6 +1,5 @@
 /** The ways in which an ingest can refuse a file. */
 const table = {
-  "not-anndata": { grpcCode: "invalid_argument", httpStatus: 400 },
   "invalid-file": { grpcCode: "invalid_argument", httpStatus: 400 },
   "bad-profile": { grpcCode: "invalid_argument", httpStatus: 400 },
   "bad-gene-list": { grpcCode: "invalid_argument", httpStatus: 400 },
