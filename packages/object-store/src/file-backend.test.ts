@@ -122,8 +122,9 @@ describe("file://", () => {
     await writer;
   });
 
-  test("a file that is handed over is taken, not copied; a link to one is copied", async () => {
+  test("a file that is handed over is taken, not copied; a link to one is copied", async (t) => {
     const local = await temporaryFolder();
+    t.after(() => local.remove());
     const [source, link] = [join(local.path, "source"), join(local.path, "link")];
     const other = join(local.path, "other");
     for (const path of [source, other]) await writeFile(path, "counts");

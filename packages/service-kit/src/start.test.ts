@@ -16,6 +16,9 @@ import { createLogger, openChannel } from "@cytomesh/rpc";
 import { type StartOptions, startService } from "./start.ts";
 import type { ServiceTools } from "./tools.ts";
 
+// Node writes what it compiled when it ends, into a data directory that is gone by then.
+process.env.NODE_DISABLE_COMPILE_CACHE = "1";
+
 const idle = defineHandler("analysis", async () => ({}));
 
 async function options(
