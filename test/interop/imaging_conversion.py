@@ -1,6 +1,7 @@
 """The conversions of the imaging service against a reference written from their rules, with OpenCV, scikit-image, tifffile and pandas.
 
     imaging_conversion.py generate DIR [IMAGES]   fields as OpenCell and AllenCell have them, labels, and 2-channel fields of real nuclei
+    imaging_conversion.py channels DIR              one field as an OME-TIFF, and as files of one channel each in PNG (OpenCV), TIFF and MetaMorph's names
     imaging_conversion.py check DIR OUT           convert DIR/opencell and DIR/allencell by the rules, compare with OUT/opencell and OUT/allencell
     imaging_conversion.py format DIR OUT          the 19-column tables of OUT by the rules, compared with what the service made
     imaging_conversion.py h5sc FILE FOLDER        open a .h5sc with scPortrait, compare it with the PNG crops and with what scPortrait writes
@@ -28,6 +29,28 @@ def blobs(rng, side, count):
         labels[inside & (labels == 0)] = label
         image[inside] += rng.uniform(3000, 20000) * rng.uniform(0.8, 1.2, inside.sum())
     return np.clip(image, 0, 65535).astype(np.uint16), labels
+
+
+def channels(folder):
+    import cv2
+    import tifffile
+
+    rng = np.random.default_rng(3)
+    nucleus, _ = blobs(rng, 400, 9)
+    planes = np.stack([nucleus, *rng.integers(0, 65536, (3, 400, 400)).astype(np.uint16)])
+    names = ["blue", "green", "red", "yellow"]
+    for name in ("one", "hpa", "metamorph"):
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+    tifffile.imwrite(
+        os.path.join(folder, "one", "F.ome.tif"),
+        planes,
+        metadata={"axes": "CYX", "Channel": {"Name": names}},
+    )
+    for number, (name, plane) in enumerate(zip(names, planes), 1):
+        cv2.imwrite(os.path.join(folder, "hpa", f"F_{name}.png"), plane)
+        path = os.path.join(folder, "metamorph", f"F_w{number}{name}_s1.TIF")
+        tifffile.imwrite(path, plane, compression="lzw", rowsperstrip=7)
+    return {"channels": len(names)}
 
 
 def generate(folder, images=""):

@@ -31,7 +31,7 @@ test("an OME-TIFF of several files, and its companion, give the channels that li
   await write("set/two.ome.tif", tiffOf([page(nuclei)]));
   const companion = await write("set/set.companion.ome", xml);
   for (const uri of [one, companion]) {
-    await using field = await openFieldImage(store, uri, deps.limits, new AbortController().signal);
+    await using field = await openFieldImage(store, { uri }, deps.limits, new AbortController().signal);
     assert.deepEqual([field.channels, field.channelNames], [2, ["protein", "DNA"]]);
     assert.deepEqual((await field.channel(1, "max")).data, nuclei);
   }

@@ -3,7 +3,12 @@ const table = {
   "unsupported-pixels": { grpcCode: "invalid_argument", httpStatus: 400 },
   "too-large": { grpcCode: "invalid_argument", httpStatus: 400 },
   "no-such-channel": { grpcCode: "invalid_argument", httpStatus: 400 },
-  "pages-differ": { grpcCode: "invalid_argument", httpStatus: 400 },
+  /** Files of one field that are of different sizes or types, or hold more than one channel. */
+  "channels-differ": { grpcCode: "invalid_argument", httpStatus: 400 },
+  /** A field of several files lacks that of a channel or plane. */
+  "incomplete-field": { grpcCode: "not_found", httpStatus: 404 },
+  /** Two files are the same channel of a field. */
+  "ambiguous-field": { grpcCode: "invalid_argument", httpStatus: 400 },
   /** Axes that a recipe cannot work with: other channels, planes or time points than it expects. */
   "wrong-axes": { grpcCode: "invalid_argument", httpStatus: 400 },
   /** A side of the field is shorter than what the recipe's segmentation works on. */

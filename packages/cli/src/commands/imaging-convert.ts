@@ -20,8 +20,8 @@ import {
   pairsOption,
 } from "../command.ts";
 import { readRequestFile } from "../request-file.ts";
-import { placeLines } from "../terminal/text.ts";
-import { applyFiles, fileOptions, needFiles } from "./imaging-files.ts";
+import { formatCount, placeLines } from "../terminal/text.ts";
+import { applyFiles, channelPatternOption, fileOptions, needFiles } from "./imaging-files.ts";
 import { submit } from "./submit.ts";
 
 const recipes = {
@@ -51,6 +51,7 @@ export const convert = defineCommand({
     recipe: { type: "string", value: "NAME", help: "generic (the default), opencell or allencell" },
     "nucleus-channel": { type: "string", value: "N", help: "channel that shows nuclei, from 0 (0)" },
     channel: { type: "string", multiple: true, value: "NAME", help: "name of a channel, in order" },
+    "channel-pattern": channelPatternOption,
     size: { type: "string", value: "SIDE", help: "side of the crops: pixels, or µm as 30um (256)" },
     "min-area": { type: "string", value: "AREA", help: "smallest nucleus: pixels, or µm² as 50um2 (100)" },
     border: { type: "string", value: "RULE", help: "nuclei at the edge: drop (the default) or keep" },
@@ -103,6 +104,7 @@ export const convert = defineCommand({
       integerOption("nucleus-channel", options["nucleus-channel"], { min: 0, max: 65_535 }) ??
       spec.nucleusChannel;
     if (options.channel.length > 0) spec.channelNames = options.channel;
+    spec.channelPattern = options["channel-pattern"] ?? spec.channelPattern;
     spec.projection =
       choiceOption("projection", options.projection, { max: Projection.MAX, middle: Projection.MIDDLE }) ??
       spec.projection;
@@ -124,6 +126,10 @@ export const convert = defineCommand({
               metadata: result.value.metadataUri,
               "contact sheet": result.value.contactSheetUri,
               errors: result.value.failedFields > 0 ? result.value.errorsUri : "",
+              "left out":
+                result.value.leftOutFiles > 0n
+                  ? `${formatCount(result.value.leftOutFiles)} file(s) that belong to no field; the first line of inputs.txt names some`
+                  : "",
             }),
     );
   },

@@ -28,6 +28,13 @@ export const fileOptions = {
   shards: { type: "string", value: "N", help: "shards the files are dealt to (256)" },
 } as const satisfies Record<string, OptionSpec>;
 
+/** Option of verbs that look at fields. */
+export const channelPatternOption = {
+  type: "string",
+  value: "PATTERN",
+  help: "each channel is a file: hpa, metamorph, opera, or a regular expression of the name with (?<field>…) and (?<channel>…)",
+} as const satisfies OptionSpec;
+
 interface FileFlags {
   prefix: string | undefined;
   pattern: string | undefined;

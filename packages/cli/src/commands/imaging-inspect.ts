@@ -5,18 +5,22 @@ import { withMesh } from "../client.ts";
 import { defineCommand, meshOptions } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { printable, table } from "../terminal/text.ts";
+import { channelPatternOption } from "./imaging-files.ts";
 
 /** `cytomesh imaging inspect` */
 export const inspect = defineCommand({
   name: "imaging inspect",
   usage: "imaging inspect FILE",
   positionals: 1,
-  options: meshOptions,
+  options: { ...meshOptions, "channel-pattern": channelPatternOption },
   async run({ options, positionals }) {
     const [file] = positionals;
     if (file === undefined) throw new CliError("usage", "missing: FILE");
     await withMesh(options.api, async (mesh) => {
-      const report = await mesh.imaging.inspectField({ uri: toUri(file) }, { timeoutMs: 300_000 });
+      const report = await mesh.imaging.inspectField(
+        { uri: toUri(file), channelPattern: options["channel-pattern"] ?? "" },
+        { timeoutMs: 300_000 },
+      );
       if (options.json) {
         process.stdout.write(`${JSON.stringify(toJson(InspectFieldResponseSchema, report))}\n`);
         return;

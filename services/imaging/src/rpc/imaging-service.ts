@@ -17,7 +17,8 @@ export function imagingServiceImpl(
     return job === undefined ? {} : { job };
   };
   return {
-    inspectField: (request, context) => inspectField(deps, request.uri, context.signal),
+    inspectField: ({ uri, channelPattern }, context) =>
+      inspectField(deps, uri, channelPattern, context.signal),
     convertFields: ({ idempotencyKey, spec: value }) =>
       create(idempotencyKey, { case: "convertFields", value } as JobSpec["spec"]),
     stage: ({ idempotencyKey, spec: value }) =>

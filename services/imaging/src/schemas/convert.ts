@@ -1,6 +1,7 @@
 import type { ConvertFieldsSpec } from "@cytomesh/contracts/jobs/v1/specs";
 import { sha256Hex } from "@cytomesh/object-store";
 import { z } from "zod";
+import { channelPattern } from "./channel-pattern.ts";
 import { listingRequest } from "./listing.ts";
 import type { ConvertOptions } from "./options.ts";
 import { failureSchema } from "./stage.ts";
@@ -18,6 +19,12 @@ export interface ReadLimits {
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.number().int().nonnegative();
 
+/** A file of a field that lies in several. */
+const sourceFileSchema = z.object({ channel: z.string(), z: count, uri: z.string(), sha256 });
+
+/** A file of a field that lies in several. */
+export type SourceFile = z.infer<typeof sourceFileSchema>;
+
 /** A converted field: what it was, what was made of it, how. */
 const fieldRecordSchema = z.object({
   uri: z.string(),
@@ -25,8 +32,10 @@ const fieldRecordSchema = z.object({
   position: count,
   /** Name of the field in crop files. */
   field: z.string(),
-  /** Of the source file. */
+  /** Of the source file; where there are several, of a line `<sha256>  <name>\n` for each. */
   sha256,
+  /** The files of a field that lies in several, in their order. */
+  sources: z.array(sourceFileSchema).optional(),
   width: count,
   height: count,
   channels: count,
@@ -87,6 +96,7 @@ export function convertRequest(spec: ConvertFieldsSpec, options: ConvertOptions)
     urisSha256: sha256Hex(spec.uris.map((uri) => `${uri}\n`).join("")),
     listing: listing === undefined ? null : listingRequest(listing),
     shards: spec.shards,
+    ...(spec.channelPattern === "" ? {} : { channelPattern: channelPattern(spec.channelPattern) }),
     options,
   };
 }

@@ -7,26 +7,28 @@ import { openImage, type SeriesInfo } from "@cytomesh/microscopy";
 import type { ObjectStore } from "@cytomesh/object-store";
 import { ImagingError } from "../errors.ts";
 import type { ReadLimits } from "../schemas/convert.ts";
+import { openJoined } from "./convert/open-joined.ts";
+import type { FieldSource } from "./inputs/fields.ts";
 
 /** What an image holds, as the contract has it. */
 export type ImageReport = MessageInitShape<typeof InspectFieldResponseSchema>;
 
 /**
- * Describe an image. A pixel of every series is decoded too, so that what this answers can also be read.
+ * Describe an image, or a field of several files. A pixel of every series is decoded too, so that what this answers can also be read.
  *
- * @throws ImagingError `wrong-axes`, MicroscopyError, errors of the store.
+ * @throws ImagingError `wrong-axes`, and as `openJoined`; MicroscopyError, errors of the store.
  */
 export async function describeImage(
   store: ObjectStore,
-  uri: string,
+  source: FieldSource,
   limits: ReadLimits,
   signal: AbortSignal,
 ): Promise<ImageReport> {
-  await using image = await openImage(uri, {
-    store,
-    signal,
-    limits: { maxPlaneBytes: limits.maxPixels * 8 * 4 },
-  });
+  const { uri } = source;
+  await using image =
+    source.channels === undefined
+      ? await openImage(uri, { store, signal, limits: { maxPlaneBytes: limits.maxPixels * 8 * 4 } })
+      : (await openJoined(store, source, limits, signal)).image;
   const { series, format } = image.info;
   const first = series[0];
   if (first === undefined)

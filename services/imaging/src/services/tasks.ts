@@ -9,11 +9,12 @@ import { type H5scInput, writeH5sc } from "./convert/h5sc.ts";
 import { segmenterFor } from "./convert/models.ts";
 import { cropColumns } from "./convert/tables.ts";
 import { describeImage } from "./describe-image.ts";
+import type { FieldSource } from "./inputs/fields.ts";
 
 /** Worker-thread tasks of the service: everything that decodes or looks at pixels. A thread keeps its store and its model. */
 export const describe = defineTask(
-  (input: { uri: string; limits: ReadLimits; store: StoreSettings }, context) =>
-    describeImage(storeOf(input.store), input.uri, input.limits, context.signal),
+  (input: { source: FieldSource; limits: ReadLimits; store: StoreSettings }, context) =>
+    describeImage(storeOf(input.store), input.source, input.limits, context.signal),
 );
 
 /** See `convertField`. */

@@ -6,12 +6,15 @@ import type { TestContext } from "node:test";
 import { createObjectStore, type ObjectStore, toUri } from "@cytomesh/object-store";
 import type { TaskPool } from "@cytomesh/service-kit";
 import type { TaskContext } from "@cytomesh/service-kit/task";
+import type { ReadLimits } from "../schemas/convert.ts";
 import { makeContactSheet, type SheetInput } from "../services/contact/contact-sheet.ts";
 import type { ConvertInput } from "../services/convert/convert-field.ts";
 import type { TaskExtras } from "../services/convert/convert-shard.ts";
 import { type H5scInput, writeH5sc } from "../services/convert/h5sc.ts";
 import { cropColumns } from "../services/convert/tables.ts";
 import type { ImagingDeps } from "../services/deps.ts";
+import { describeImage } from "../services/describe-image.ts";
+import type { FieldSource } from "../services/inputs/fields.ts";
 import { runConvert } from "../services/tasks.ts";
 
 /** The tasks of the service without threads, over a store of the test's. */
@@ -27,6 +30,10 @@ export function inlinePool(store: ObjectStore, threads = 2): TaskPool {
         breathe: async () => signal.throwIfAborted(),
       };
       const tasks: Record<string, () => Promise<unknown>> = {
+        describe: () => {
+          const { source, limits } = input as { source: FieldSource; limits: ReadLimits };
+          return describeImage(store, source, limits, signal);
+        },
         convert: () => runConvert(input as ConvertInput & TaskExtras, context, store),
         h5sc: () => writeH5sc(input as H5scInput, context, cropColumns),
         contactSheet: () => makeContactSheet(input as SheetInput, context),

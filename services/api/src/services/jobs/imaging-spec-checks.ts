@@ -17,6 +17,7 @@ import type { Checks } from "../../schemas/checks.ts";
 const MAX_URIS = 100_000;
 const MAX_URI = 4_096;
 const MAX_NAME = 256;
+const MAX_PATTERN = 1_024;
 const MAX_SHARDS = 10_000;
 const LETTERS = ["r", "y", "b", "g"];
 
@@ -31,6 +32,7 @@ export function checkConvertFields(checks: Checks, spec: ConvertFieldsSpec): voi
   checks.known(`${at}.recipe`, spec.recipe, ConversionRecipe);
   checks.known(`${at}.projection`, spec.projection, Projection);
   checks.distinct(`${at}.channel_names`, spec.channelNames, 1_000, MAX_NAME);
+  checks.optionalText(`${at}.channel_pattern`, spec.channelPattern, MAX_PATTERN);
   checks.range(`${at}.shards`, spec.shards, 0, MAX_SHARDS);
   checks.range(`${at}.tries_per_field`, spec.triesPerField, 0, 20);
   if (spec.segmentation) checkSegmentation(checks, `${at}.segmentation`, spec.segmentation);

@@ -141,6 +141,7 @@ test("what contradicts itself in an imaging job is named", () => {
         outputUri: "s3://b/o",
         cropSizePx: 128,
         minAreaPx: 5,
+        channelPattern: "x".repeat(1_025),
         segmentation: {
           method: 2,
           minAreaUm2: 3,
@@ -151,6 +152,7 @@ test("what contradicts itself in an imaging job is named", () => {
       },
     }).sort(),
     [
+      "spec.convert_fields.channel_pattern",
       "spec.convert_fields.crop_size_px",
       'spec.convert_fields.outputs.path_list_channels["q"]',
       "spec.convert_fields.segmentation.labels_uri_pattern",

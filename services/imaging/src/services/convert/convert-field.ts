@@ -4,8 +4,9 @@ import type { ObjectStore } from "@cytomesh/object-store";
 import type { Provenance, Segmenter } from "@cytomesh/segmentation";
 import type { TaskContext } from "@cytomesh/service-kit/task";
 import { ImagingError } from "../../errors.ts";
-import type { ReadLimits } from "../../schemas/convert.ts";
+import type { ReadLimits, SourceFile } from "../../schemas/convert.ts";
 import type { ConvertOptions } from "../../schemas/options.ts";
+import type { FieldSource } from "../inputs/fields.ts";
 import { convertAllencell } from "./allencell.ts";
 import { convertCells } from "./cells.ts";
 import type { Raster } from "./crop.ts";
@@ -17,8 +18,7 @@ import { type FileTally, storeSink, tarSink } from "./sink.ts";
 import { giveBack } from "./spare-memory.ts";
 
 /** Everything that converting a field needs; it runs in a worker thread. */
-export interface ConvertInput {
-  readonly uri: string;
+export interface ConvertInput extends FieldSource {
   /** Name of the field in file names. */
   readonly field: string;
   readonly options: ConvertOptions;
@@ -34,6 +34,7 @@ export interface ConvertInput {
 /** What was made of a field. */
 export interface ConvertedField {
   readonly sha256: string;
+  readonly sources?: readonly SourceFile[];
   readonly width: number;
   readonly height: number;
   readonly channels: number;
@@ -65,9 +66,9 @@ export async function convertField(
   store: ObjectStore,
   segmenter?: Segmenter,
 ): Promise<ConvertedField> {
-  const { uri, options, limits, outDir } = input;
+  const { options, limits, outDir } = input;
   await mkdir(outDir, { recursive: true });
-  await using image = await openFieldImage(store, uri, limits, context.signal);
+  await using image = await openFieldImage(store, input, limits, context.signal);
   const planes = await readPlanes(image, options, limits, context);
   await using sink = options.outputs.archive
     ? tarSink(join(outDir, archivePart))
@@ -75,7 +76,7 @@ export async function convertField(
   const output = fieldOutput(sink, options, outDir, () => planes);
   let labelsSha256 = "";
   const labels = async () => {
-    const found = await readLabels(store, uri, options, limits, context);
+    const found = await readLabels(store, input, options, limits, context);
     labelsSha256 = found.sha256;
     return found;
   };
@@ -97,6 +98,7 @@ export async function convertField(
   for (const plane of planes) giveBack(plane.data);
   return {
     sha256: image.sha256,
+    ...(image.sources && { sources: image.sources }),
     width: image.width,
     height: image.height,
     channels: planes.length,
@@ -159,13 +161,13 @@ async function readPlanes(
 
 async function readLabels(
   store: ObjectStore,
-  uri: string,
+  { uri, channels }: FieldSource,
   options: ConvertOptions,
   limits: ReadLimits,
   context: TaskContext,
 ) {
   const pattern = options.segmentation?.method === "labels" ? options.segmentation.pattern : "";
-  return openLabels(store, labelsUriOf(pattern, uri), limits, context.signal);
+  return openLabels(store, labelsUriOf(pattern, uri, channels !== undefined), limits, context.signal);
 }
 
 function namesFor(image: FieldImage, options: ConvertOptions): string[] {

@@ -14,7 +14,7 @@ import {
 import { type ConvertOptions, convertOptionsOf } from "../../schemas/options.ts";
 import { makeSheet } from "../contact/make-sheet.ts";
 import type { ImagingDeps } from "../deps.ts";
-import { frozenFiles } from "../inputs/find-files.ts";
+import { type FieldSource, frozenFields, type JobFields } from "../inputs/fields.ts";
 import { errorLines, errorsHeader, failureSummary } from "../jobs/errors-table.ts";
 import { type JobFolder, jobFolder, type WrittenTable } from "../jobs/job-folder.ts";
 import { dealShards, inLanes, runShards, type Shard } from "../jobs/shards.ts";
@@ -23,7 +23,14 @@ import { partFiles } from "./field-output.ts";
 import { checkModelFile } from "./models.ts";
 import { checkFieldNames } from "./names.ts";
 import { checkSources } from "./same-sources.ts";
-import { allencellHeader, cropsHeader, opencellHeader, pathListHeader } from "./tables.ts";
+import {
+  allencellHeader,
+  cropsHeader,
+  opencellHeader,
+  pathListHeader,
+  sourceLines,
+  sourcesHeader,
+} from "./tables.ts";
 
 /** Times that a field is tried when a spec does not say. */
 const defaultTries = 4;
@@ -42,21 +49,30 @@ export function convertFieldsHandler(deps: ImagingDeps) {
     const options = convertOptionsOf(spec);
     const folder = jobFolder(deps.store, spec.outputUri, signal);
     await folder.claim(convertRequest(spec, options));
-    const uris = await frozenFiles(deps.store, spec.outputUri, spec, signal);
-    checkFieldNames(uris, options.recipe);
+    const found = await frozenFields(deps.store, spec, deps.limits.maxChannels, signal);
+    tellLeftOut(context, found);
+    const uris = found.fields.map(({ uri }) => uri);
+    checkFieldNames(found.fields, options.recipe);
     const shards = dealShards(uris, spec.shards);
     context.expectItems(shards.length);
     const complete = await folder.read(manifestSchema, "manifest.json");
-    if (complete !== undefined) return completeAlready(deps, folder, context, shards, complete, options);
+    if (complete !== undefined)
+      return completeAlready(deps, folder, context, shards, complete, options, found.leftOut);
     const dir = await mkdtemp(join(deps.tempDir, "convert-"));
     try {
       const model = await fetchModel(deps, options, dir, signal);
-      const records = await everyShard(deps, context, folder, shards, options, model);
-      return await finish(deps, folder, context, records, options, model, dir);
+      const records = await everyShard(deps, context, folder, shards, found.fields, options, model);
+      return await finish(deps, folder, context, records, options, model, dir, found);
     } finally {
       await rm(dir, { recursive: true, force: true });
     }
   });
+}
+
+/** Files that a pattern does not fit are no fields, and nobody would look for them in the tables. */
+function tellLeftOut(context: JobContext<"convertFields">, { leftOut, leftOutNames }: JobFields): void {
+  if (leftOut > 0)
+    context.log.warn({ files: leftOut, names: leftOutNames }, "files that belong to no field are left out");
 }
 
 async function everyShard(
@@ -64,6 +80,7 @@ async function everyShard(
   context: JobContext<"convertFields">,
   folder: JobFolder,
   shards: readonly Shard[],
+  sources: readonly FieldSource[],
   options: ConvertOptions,
   model: ModelFile | undefined,
 ): Promise<ShardRecord[]> {
@@ -101,6 +118,7 @@ async function everyShard(
         deps,
         folder,
         options,
+        sources,
         model,
         lanes: Math.max(1, Math.floor(lanes / shardLanes)),
         tries: context.spec.triesPerField || defaultTries,
@@ -159,6 +177,7 @@ async function finish(
   options: ConvertOptions,
   model: ModelFile | undefined,
   dir: string,
+  { fields: inputs, leftOut }: JobFields,
 ) {
   context.progress({ message: "joining the tables" });
   const failures = records.flatMap((record) => record.failures);
@@ -169,6 +188,9 @@ async function finish(
       await joined(partFiles.metadata, options.recipe === "opencell" ? opencellHeader : allencellHeader),
     );
   if (options.outputs.pathList) tables.push(await joined(partFiles.paths, pathListHeader));
+  const fields = records.flatMap((record) => record.fields);
+  if (inputs.some(({ channels }) => channels !== undefined))
+    tables.push(await folder.writeTable("sources.csv", sourcesHeader, sourceLines(fields)));
   tables.push(await folder.writeTable("errors.csv", errorsHeader, errorLines(failures)));
   const sheetUri = await makeSheet(deps, folder, context, records, options, dir);
   const shards = await Promise.all(
@@ -178,7 +200,6 @@ async function finish(
       return { record: name, sha256: sha256Hex(bytes) };
     }),
   );
-  const fields = records.flatMap((record) => record.fields);
   const manifest: CropsManifest = {
     format: "cytomesh-crops/4",
     fields: fields.length,
@@ -188,7 +209,7 @@ async function finish(
     tables,
     modelSha256: model?.sha256 ?? "",
   };
-  const result = resultOf(folder, options, manifest, failures.length, sheetUri);
+  const result = resultOf(folder, options, manifest, failures.length, sheetUri, leftOut);
   if (failures.length > 0)
     throw new JobFailure(
       "fields-failed",
@@ -207,6 +228,7 @@ function resultOf(
   manifest: CropsManifest,
   failedFields: number,
   contactSheetUri: string,
+  leftOutFiles: number,
 ) {
   return {
     tableUri: folder.at("crops.csv"),
@@ -217,6 +239,7 @@ function resultOf(
     contactSheetUri,
     shards: manifest.shards.length,
     emptyFields: manifest.emptyFields,
+    leftOutFiles: BigInt(leftOutFiles),
   };
 }
 
@@ -260,6 +283,7 @@ async function completeAlready(
   shards: readonly Shard[],
   manifest: CropsManifest,
   options: ConvertOptions,
+  leftOut: number,
 ) {
   const { signal } = context;
   const { segmentation } = options;
@@ -275,5 +299,5 @@ async function completeAlready(
     await context.record({ key: shard.key, outcome: "succeeded" });
   }
   const sheet = options.contactSheetCrops > 0 ? folder.at("contact", "index.html") : "";
-  return resultOf(folder, options, manifest, 0, sheet);
+  return resultOf(folder, options, manifest, 0, sheet, leftOut);
 }

@@ -8,6 +8,7 @@ import type { FieldRecord, ShardRecord } from "../../schemas/convert.ts";
 import type { ConvertOptions } from "../../schemas/options.ts";
 import type { FileFailure } from "../../schemas/stage.ts";
 import type { ImagingDeps } from "../deps.ts";
+import type { FieldSource } from "../inputs/fields.ts";
 import type { JobFolder } from "../jobs/job-folder.ts";
 import { inLanes, type Shard, withRetries } from "../jobs/shards.ts";
 import { archivePart, type ConvertedField, type ConvertInput } from "./convert-field.ts";
@@ -21,6 +22,8 @@ export interface ShardConversion {
   readonly deps: ImagingDeps;
   readonly folder: JobFolder;
   readonly options: ConvertOptions;
+  /** Of the whole job, by position. */
+  readonly sources: readonly FieldSource[];
   readonly model: ModelFile | undefined;
   /** Fields at the same time. */
   readonly lanes: number;
@@ -115,7 +118,8 @@ async function oneField(
   const { deps, options, signal } = o;
   const uri = shard.uris[i] as string;
   const position = shard.positions[i] as number;
-  const field = fieldNameOf(uri, options.recipe);
+  const source = o.sources[position] as FieldSource;
+  const field = fieldNameOf(source, options.recipe);
   const before = earlierOf(o.before, uri);
   let dir = "";
   let tries = 0;
@@ -129,7 +133,7 @@ async function oneField(
         // A folder of its own for every try: what a broken one left does not count.
         dir = join(shardDir, `${i}.${attempt}`);
         const input: ConvertInput & TaskExtras = {
-          uri,
+          ...source,
           field,
           options,
           limits: deps.limits,

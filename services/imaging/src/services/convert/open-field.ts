@@ -1,29 +1,27 @@
-import { createHash } from "node:crypto";
 import {
   createMaxProjection,
-  MicroscopyError,
   type MicroscopyImage,
-  openImage,
-  openImageBytes,
   type Plane,
   presentable,
   presentableSamples,
   type SeriesInfo,
 } from "@cytomesh/microscopy";
-import { type ObjectStore, sha256Hex, sha256Of } from "@cytomesh/object-store";
+import type { ObjectStore } from "@cytomesh/object-store";
 import { ImagingError } from "../../errors.ts";
-import type { ReadLimits } from "../../schemas/convert.ts";
+import type { ReadLimits, SourceFile } from "../../schemas/convert.ts";
+import type { FieldSource } from "../inputs/fields.ts";
 import type { Raster } from "./crop.ts";
-import { giveBack, takeBytes, takePlane } from "./spare-memory.ts";
-
-/** Files up to this size are fetched whole, with one request, and hashed as they are decoded; larger ones are read plane by plane. */
-const wholeBelowBytes = 128 * 1024 * 1024;
+import { openWithHash } from "./open-hashed.ts";
+import { openJoined } from "./open-joined.ts";
+import { takePlane } from "./spare-memory.ts";
 
 /** A file whose channels can be read as planes of 16 bits. */
 export interface FieldImage extends AsyncDisposable {
   readonly uri: string;
   /** Of the file; of an OME-Zarr image that of its list of objects with their sizes. */
   readonly sha256: string;
+  /** The files of a field that lies in several. */
+  readonly sources?: readonly SourceFile[];
   readonly width: number;
   readonly height: number;
   readonly channels: number;
@@ -39,119 +37,29 @@ export interface FieldImage extends AsyncDisposable {
 }
 
 /**
- * Open the first image of a file. Channels are those of the file; where it does not say what its pages are, every page is one; the samples of
+ * Open the first image of a file, or the files of a field as one image. Channels are those of the file; where it does not say what its pages are, every page is one; the samples of
  * a colour pixel are channels too.
  *
- * @throws ImagingError `too-large`, `wrong-axes`, `file-changed`; `channel` also `no-such-channel`, `unsupported-pixels`. MicroscopyError,
+ * @throws ImagingError `too-large`, `wrong-axes`, `file-changed`, and as `openJoined`; `channel` also `no-such-channel`, `unsupported-pixels`. MicroscopyError,
  *   errors of the store.
  */
 export async function openFieldImage(
   store: ObjectStore,
-  uri: string,
+  source: FieldSource,
   limits: ReadLimits,
   signal: AbortSignal,
 ): Promise<FieldImage> {
-  const { image, series, sha256 } = await openWithHash(store, uri, limits, signal);
+  const { uri } = source;
+  const { image, series, sha256, sources } =
+    source.channels === undefined
+      ? { ...(await openWithHash(store, uri, limits, signal)), sources: undefined }
+      : await openJoined(store, source, limits, signal);
   try {
-    return fieldOf(image, series, uri, sha256, limits, signal);
+    return { ...fieldOf(image, series, uri, sha256, limits, signal), ...(sources && { sources }) };
   } catch (error) {
     await image[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/**
- * An image, its first series, and the SHA-256 of its file.
- *
- * @throws ImagingError `wrong-axes`, `file-changed`; MicroscopyError, also `truncated`; errors of the store.
- */
-export async function openWithHash(
-  store: ObjectStore,
-  uri: string,
-  limits: ReadLimits,
-  signal: AbortSignal,
-): Promise<{ image: MicroscopyImage; series: SeriesInfo; sha256: string }> {
-  const { image, sha256 } = await openAndHash(store, uri, limits, signal);
-  const series = image.info.series[0];
-  // Fewer planes than there were would be projected, or taken for all channels.
-  const cut = image.info.cutOff;
-  if (series !== undefined && cut === undefined) return { image, series, sha256 };
-  await image[Symbol.asyncDispose]();
-  if (cut === undefined)
-    throw new ImagingError("wrong-axes", `${uri}: expected an image, found none in the file`);
-  throw new MicroscopyError("truncated", `${uri}: expected the whole file, found that ${cut}`);
-}
-
-async function openAndHash(store: ObjectStore, uri: string, limits: ReadLimits, signal: AbortSignal) {
-  const options = {
-    signal,
-    limits: { maxPlaneBytes: limits.maxPixels * 8 * 4, maxSamples: limits.maxChannels },
-  };
-  const head = await store.head(uri, { signal });
-  if (head === undefined) {
-    const image = await openImage(uri, { ...options, store });
-    return { image, sha256: await hashOfFolder(store, uri, signal) };
-  }
-  if (head.size <= wholeBelowBytes) {
-    const bytes = (await store.get(uri, { signal, room: takeBytes })) as Uint8Array<ArrayBuffer>;
-    const sha256 = sha256Hex(bytes);
-    const image = await openAlone(bytes, uri, options);
-    // An image of several files needs the others too; the bytes of this one are hashed all the same.
-    if (image !== undefined && !image.info.needsOtherFiles)
-      return { image: givingBack(image, bytes), sha256 };
-    await image?.[Symbol.asyncDispose]();
-    return { image: await openImage(uri, { ...options, store }), sha256 };
-  }
-  const sha256 = await sha256Of(store, uri, { signal });
-  const image = await openImage(uri, { ...options, store });
-  if ((await store.head(uri, { signal }))?.etag !== head.etag) {
-    await image[Symbol.asyncDispose]();
-    throw new ImagingError(
-      "file-changed",
-      `${uri} changed while it was read; convert it again once it is complete`,
-    );
-  }
-  return { image, sha256 };
-}
-
-/** The image, whose file's bytes serve others once it is disposed of: planes are copies. */
-function givingBack(image: MicroscopyImage, bytes: Uint8Array<ArrayBuffer>): MicroscopyImage {
-  return {
-    info: image.info,
-    plane: image.plane,
-    async [Symbol.asyncDispose]() {
-      await image[Symbol.asyncDispose]();
-      giveBack(bytes);
-    },
-  };
-}
-
-/** Undefined for what only points to the files with the pixels. */
-async function openAlone(
-  bytes: Uint8Array<ArrayBuffer>,
-  uri: string,
-  options: Parameters<typeof openImageBytes>[2],
-): Promise<MicroscopyImage | undefined> {
-  try {
-    return await openImageBytes(bytes, uri, options);
-  } catch (error) {
-    if (error instanceof MicroscopyError && error.tag === "missing-file") return undefined;
-    throw error;
-  }
-}
-
-/** The SHA-256 that `openFieldImage` finds, without reading the image. */
-export async function hashOfSource(store: ObjectStore, uri: string, signal: AbortSignal): Promise<string> {
-  const head = await store.head(uri, { signal });
-  return head === undefined ? hashOfFolder(store, uri, signal) : sha256Of(store, uri, { signal });
-}
-
-async function hashOfFolder(store: ObjectStore, uri: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash("sha256");
-  const root = `${uri.replace(/\/+$/, "")}/`;
-  for await (const object of store.list(root, { signal }))
-    hash.update(`${object.uri.slice(root.length)} ${object.size}\n`);
-  return hash.digest("hex");
 }
 
 function fieldOf(

@@ -2,7 +2,7 @@ import type { PixelArray, PlaneRequest } from "@cytomesh/microscopy";
 import type { ObjectStore } from "@cytomesh/object-store";
 import { ImagingError } from "../../errors.ts";
 import type { ReadLimits } from "../../schemas/convert.ts";
-import { openWithHash } from "./open-field.ts";
+import { openWithHash } from "./open-hashed.ts";
 import { takePlane } from "./spare-memory.ts";
 
 /** A label image of the caller. */

@@ -4,7 +4,7 @@ import type { FieldRecord } from "../../schemas/convert.ts";
 import type { ConvertOptions } from "../../schemas/options.ts";
 import type { JobFolder } from "../jobs/job-folder.ts";
 import { labelsUriOf } from "./names.ts";
-import { hashOfSource } from "./open-field.ts";
+import { hashOfSource } from "./open-hashed.ts";
 
 /**
  * Is a field that the folder has crops of, and its label image, what it was then? Crops of another content would be mixed with them.
@@ -14,7 +14,7 @@ import { hashOfSource } from "./open-field.ts";
 export async function checkSources(
   store: ObjectStore,
   folder: JobFolder,
-  { uri, sha256, labelsSha256 }: FieldRecord,
+  { uri, sha256, sources, labelsSha256 }: FieldRecord,
   { segmentation }: ConvertOptions,
   signal: AbortSignal,
 ): Promise<void> {
@@ -26,6 +26,7 @@ export async function checkSources(
         `${folder.uri} holds crops of another content of ${source} (SHA-256 ${before}, now ${now}); choose another output_uri`,
       );
   };
-  await same(uri, sha256);
-  if (segmentation?.method === "labels") await same(labelsUriOf(segmentation.pattern, uri), labelsSha256);
+  for (const source of sources ?? [{ uri, sha256 }]) await same(source.uri, source.sha256);
+  if (segmentation?.method === "labels")
+    await same(labelsUriOf(segmentation.pattern, uri, sources !== undefined), labelsSha256);
 }

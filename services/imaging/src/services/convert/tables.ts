@@ -1,4 +1,5 @@
 import type { Instance } from "@cytomesh/segmentation";
+import type { FieldRecord } from "../../schemas/convert.ts";
 import { csvLine } from "../tables/csv.ts";
 import { type CropQuality, flagsOf } from "./quality.ts";
 
@@ -104,3 +105,12 @@ export const allencellHeader =
 
 /** First line of `path_list.csv` for SubCellPortable: microtubules, ER, nucleus, protein; what is not there stays empty. */
 export const pathListHeader = "r_image,y_image,b_image,g_image,output_prefix\n";
+
+/** First line of `sources.csv`. */
+export const sourcesHeader = csvLine(["field_uri", "channel", "z", "uri", "sha256"]);
+
+/** A line per file of the fields that lie in several. */
+export async function* sourceLines(fields: readonly FieldRecord[]): AsyncGenerator<string> {
+  for (const { uri: field, sources = [] } of fields)
+    for (const { channel, z, uri, sha256 } of sources) yield csvLine([field, channel, z, uri, sha256]);
+}

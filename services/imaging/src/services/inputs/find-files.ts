@@ -24,19 +24,34 @@ export async function frozenFiles(
   wanted: Wanted,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const at = joinUri(outputUri, "inputs.txt");
-  if ((await store.head(at, { signal })) !== undefined) return linesOf(await store.get(at, { signal }));
-  const own = `${outputUri.replace(/\/+$/, "")}/`;
-  const files = await findFiles(store, wanted, signal, own);
-  const standing = await putOnce(store, at, files.map((uri) => `${uri}\n`).join(""), {
-    contentType: "text/plain",
+  const own = ownPrefix(outputUri);
+  const text = await frozenText(
+    store,
+    outputUri,
+    async () => (await findFiles(store, wanted, signal, own)).map((uri) => `${uri}\n`).join(""),
     signal,
-  });
-  return standing === undefined ? files : linesOf(standing);
+  );
+  return text.split("\n").filter(Boolean);
 }
 
-function linesOf(bytes: Uint8Array): string[] {
-  return Buffer.from(bytes).toString().split("\n").filter(Boolean);
+/** What `inputs.txt` of an output folder says: as it stands there, else as it is made now, unless another makes it first. */
+export async function frozenText(
+  store: ObjectStore,
+  outputUri: string,
+  make: () => Promise<string>,
+  signal: AbortSignal,
+): Promise<string> {
+  const at = joinUri(outputUri, "inputs.txt");
+  if ((await store.head(at, { signal })) !== undefined)
+    return Buffer.from(await store.get(at, { signal })).toString();
+  const made = await make();
+  const standing = await putOnce(store, at, made, { contentType: "text/plain", signal });
+  return standing === undefined ? made : Buffer.from(standing).toString();
+}
+
+/** What the URIs of a job's own files begin with. */
+export function ownPrefix(outputUri: string): string {
+  return `${outputUri.replace(/\/+$/, "")}/`;
 }
 
 /**
@@ -79,7 +94,7 @@ export async function findFiles(
 }
 
 /** `count` of a list at even distances. */
-function spread<T>(list: readonly T[], count: number): readonly T[] {
+export function spread<T>(list: readonly T[], count: number): readonly T[] {
   if (count >= list.length) return list;
   return Array.from({ length: count }, (_, i) => list[Math.floor((i * list.length) / count)] as T);
 }
