@@ -278,3 +278,32 @@ test("a .h5sc is read by scPortrait, holds the crops, scaled, and is laid out as
   assert.ok(worst < 5e-4, `float16 has 11 bits: ${worst}`);
   assert.ok(areas.every((area) => area > 0));
 });
+
+test("files of one channel each that others wrote give the crops of their OME-TIFF, byte for byte", async (t) => {
+  const why = await missing();
+  if (why) return t.skip(why);
+  const { inputs, out, deps } = await world(t);
+  const { channels } = await runPython<{ channels: number }>("channels", inputs);
+  const crops = async (name: string, channelPattern: string) => {
+    await attempt(convertFieldsHandler(deps), {
+      listing: { prefixUri: `${toUri(join(inputs, name))}/` },
+      outputUri: toUri(join(out, name)),
+      channelPattern,
+      cropSizePx: 96,
+    });
+    const folder = join(out, name, "crops");
+    const files = (await readdir(folder)).sort();
+    return Promise.all(
+      files.map(async (file) => [
+        file.replace(/^.*-[0-9a-f]{8}_/, ""),
+        createHash("sha256")
+          .update(await readFile(join(folder, file)))
+          .digest("hex"),
+      ]),
+    );
+  };
+  const wanted = await crops("one", "");
+  assert.ok(wanted.length >= 3 * channels && wanted.length % channels === 0, `${wanted.length} crops`);
+  assert.deepEqual(await crops("hpa", "hpa"), wanted);
+  assert.deepEqual(await crops("metamorph", "metamorph"), wanted);
+});

@@ -360,5 +360,5 @@ def h5sc(path, folder):
 
 
 if __name__ == "__main__":
-    verbs = {"generate": generate, "check": check, "format": format_tables, "h5sc": h5sc}
+    verbs = {"generate": generate, "channels": channels, "check": check, "format": format_tables, "h5sc": h5sc}
     print(json.dumps(verbs[sys.argv[1]](*sys.argv[2:])))
