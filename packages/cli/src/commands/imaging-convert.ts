@@ -128,7 +128,7 @@ export const convert = defineCommand({
               errors: result.value.failedFields > 0 ? result.value.errorsUri : "",
               "left out":
                 result.value.leftOutFiles > 0n
-                  ? `${formatCount(result.value.leftOutFiles)} file(s) that belong to no field; the first line of inputs.txt names some`
+                  ? `${formatCount(result.value.leftOutFiles)} file(s) of names that do not fit, or of channels not chosen; inputs.txt begins with some`
                   : "",
             }),
     );
