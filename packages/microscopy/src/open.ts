@@ -1,3 +1,4 @@
+import { unpackedGzip } from "./bytes/gzip.ts";
 import { bytesSource, type SourceOpener, sourceOpener } from "./bytes/source.ts";
 import { MicroscopyError } from "./errors.ts";
 import { withDefaults } from "./limits.ts";
@@ -8,7 +9,7 @@ import type { ByteSource, MicroscopyImage, OpenOptions, ReadLimits } from "./typ
 
 /**
  * Opens a TIFF (also OME-TIFF, ImageJ, BigTIFF), an OME-Zarr group, a PNG or a JPEG, by its content (OME-Zarr by
- * `.zarr` in its name). `uri`: `file://`, `s3://`, `gs://`, or
+ * `.zarr` in its name), the files also packed as `.gz`. `uri`: `file://`, `s3://`, `gs://`, or
  * a local path where no store is given.
  *
  * @throws MicroscopyError `not-found`, `permission-denied`, `not-an-image`, `corrupt`, `truncated`, `unsupported`, `too-large`,
@@ -40,20 +41,34 @@ async function openSource(
   signal: AbortSignal | undefined,
 ): Promise<MicroscopyImage> {
   try {
-    const image =
-      (await openTiffImage(source, opener, limits, signal)) ??
-      (await openRaster(source, limits, signal)) ??
-      (await openCompanion(source, opener, limits, signal));
-    if (image === undefined)
-      throw new MicroscopyError(
-        "not-an-image",
-        `${source.uri}: expected a TIFF, PNG, JPEG or OME-Zarr group, found ${source.size} bytes of something else`,
-      );
-    return owning(image, source);
+    const inner = await unpackedGzip(source, limits, signal);
+    if (inner !== undefined) {
+      await source[Symbol.asyncDispose]();
+      return await openPlain(inner, opener, limits, signal);
+    }
+    return await openPlain(source, opener, limits, signal);
   } catch (error) {
     await source[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function openPlain(
+  source: ByteSource,
+  opener: SourceOpener,
+  limits: ReadLimits,
+  signal: AbortSignal | undefined,
+): Promise<MicroscopyImage> {
+  const image =
+    (await openTiffImage(source, opener, limits, signal)) ??
+    (await openRaster(source, limits, signal)) ??
+    (await openCompanion(source, opener, limits, signal));
+  if (image === undefined)
+    throw new MicroscopyError(
+      "not-an-image",
+      `${source.uri}: expected a TIFF, PNG, JPEG or OME-Zarr group, found ${source.size} bytes of something else`,
+    );
+  return owning(image, source);
 }
 
 /** The image, which closes its source when it is disposed of, and is refused afterwards. */

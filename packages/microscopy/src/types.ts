@@ -38,7 +38,7 @@ export interface ReadLimits {
   readonly maxXmlDepth: number;
   /** Samples per pixel (default 1,024). */
   readonly maxSamples: number;
-  /** Bytes of a PNG or JPEG file, which is read whole (default 1 GiB). */
+  /** Bytes of a PNG, JPEG or gzip file, which is read whole, and of what the last holds (default 1 GiB). */
   readonly maxFileBytes: number;
   /** Bytes of decoded strips and tiles kept for the next region (default 64 MiB; 0 keeps none). */
   readonly cacheBytes: number;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { encodeOmeTiff, encodePng, type Plane } from "@cytomesh/microscopy";
 import { discField, noise } from "@cytomesh/segmentation/testing";
 import { convertFieldsHandler } from "./services/convert/convert-job.ts";
@@ -33,6 +34,8 @@ const pixelsOf = (field: number, channel: number) =>
   Uint16Array.from(
     channel === 0 ? discField(width, height, discs, field + 1) : noise(width * height, 10 * field + channel),
   );
+const tiffGzOf = (field: number, channel: number) =>
+  gzipSync(tiffOf([{ width, height, pixels: pixelsOf(field, channel) }]));
 const pngOf = (field: number, channel: number) => encodePng(planeOf(pixelsOf(field, channel)));
 
 type Result = { crops: bigint; failedFields: number; leftOutFiles: bigint };
@@ -60,7 +63,8 @@ async function world(t: TestContext) {
 
 test("files of one channel each give the crops of the same pixels in one OME-TIFF, byte for byte", async (t) => {
   const { dir, write, writeField, convert, files, table } = await world(t);
-  await writeField("1.5_A1", 0);
+  await writeField("1.5_A1", 0, ["blue", "green", "yellow"]);
+  await write("plate/1.5_A1_red.tif.gz", tiffGzOf(0, 2));
   await write("plate/notes.png", pngOf(0, 0));
   await write("plate/1.5_A1_blue_red_green.jpg", "a picture of all");
   const one = await Array.fromAsync(
@@ -100,7 +104,7 @@ test("files of one channel each give the crops of the same pixels in one OME-TIF
       `file://${dir}/plate/1.5_A1`,
       name,
       "0",
-      `file://${dir}/plate/1.5_A1_${name}.png`,
+      `file://${dir}/plate/1.5_A1_${name}${name === "red" ? ".tif.gz" : ".png"}`,
     ]),
   );
   const written = await files();

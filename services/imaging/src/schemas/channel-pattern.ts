@@ -4,8 +4,8 @@ const guid = "[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}";
 
 /** File names of one channel each that have a name of their own. */
 const presets: Readonly<Record<string, string>> = {
-  /** Human Protein Atlas: `ID_blue.png`, `ID_green.png`, `ID_red.png`, `ID_yellow.png`. */
-  hpa: "(?<field>.+)_(?<channel>blue|green|red|yellow)\\.(?i:png|tiff?)",
+  /** Human Protein Atlas: `ID_blue.png`, `ID_green.png`, `ID_red.png`, `ID_yellow.png`, also `.tif.gz`. */
+  hpa: "(?<field>.+)_(?<channel>blue|green|red|yellow)\\.(?i:png|tiff?)(?:\\.gz)?",
   /** MetaMorph `name_w1DAPI_s1_t1.TIF`, ImageXpress `plate_A01_s1_w1<GUID>.tif`; every time point is a field, thumbnails are none. */
   metamorph: `(?<field>.+)_(?<channel>w\\d(?=${guid})|w\\d+[^_]*?)(?:${guid})?(?:_(?<site>s\\d+))?(?:_(?<time>t\\d+))?\\.(?i:tiff?|stk)`,
   /** Opera and Cell Painting: `r01c01f01p01-ch1sk1fk1fl1.tiff`; `p` is the plane of a stack, every time point (`sk`, `t`) a field. */

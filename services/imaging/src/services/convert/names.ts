@@ -20,9 +20,9 @@ export function fieldNameOf({ uri, channels }: FieldSource, recipe: Recipe): str
   return `${safe === "" ? "field" : safe}-${sha256Hex(uri).slice(0, 8)}`;
 }
 
-/** A file name without its extension: `.ome.tif`, `.ome.zarr` and the like count as one. */
+/** A file name without its extension: `.ome.tif`, `.ome.zarr`, `.tif.gz` and the like count as one. */
 export function stemOf(name: string): string {
-  return name.replace(/(\.ome)?\.[^.]*$/i, "");
+  return name.replace(/(\.ome)?\.[^.]*(\.gz)?$/i, "");
 }
 
 /** Name of a crop, without folder and extension. */

@@ -88,9 +88,9 @@ export async function openJoined(
       held.set(index, opened.image);
       all.push({ info: opened.image.info, series: opened.series });
       checkAlike((all[0] as Seen).series, opened.series, { uri, first: files[0]?.uri ?? "", file, deep });
-      const { x, y } = opened.series.sizes;
-      // With what its decoder may keep of it.
-      const room = opened.heldBytes + x * y * 2;
+      const { x, y, z: planes } = opened.series.sizes;
+      // With what its decoder may keep of it; gzip is unpacked as a whole.
+      const room = opened.heldBytes + x * y * 2 * (/\.gz$/i.test(file) ? planes : 1);
       bytes += room;
       if (bytes > keepBytes) {
         held.delete(index);

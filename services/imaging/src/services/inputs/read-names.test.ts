@@ -13,12 +13,14 @@ test("the presets read the names that microscopes and collections give", async (
     await read("hpa", [
       "1_A1_1_blue.png",
       "000a6c98-bb9b-11e8-b2b9-ac1f6b6435d0_yellow.tif",
+      "1_A1_1_red.tif.gz",
       "1_A1_1_blue_red_green.jpg",
       "1_A1_1_grey.png",
     ]),
     [
       ["1_A1_1", "blue", undefined],
       ["000a6c98-bb9b-11e8-b2b9-ac1f6b6435d0", "yellow", undefined],
+      ["1_A1_1", "red", undefined],
       undefined,
       undefined,
     ],
