@@ -48,8 +48,8 @@ export function convertFieldsHandler(deps: ImagingDeps) {
     const { spec, signal } = context;
     const options = convertOptionsOf(spec);
     const folder = jobFolder(deps.store, spec.outputUri, signal);
-    await folder.claim(convertRequest(spec, options));
-    const found = await frozenFields(deps.store, spec, deps.limits.maxChannels, signal);
+    const claim = () => folder.claim(convertRequest(spec, options));
+    const found = await frozenFields(deps.store, spec, deps.limits.maxChannels, claim, signal);
     tellLeftOut(context, found);
     const uris = found.fields.map(({ uri }) => uri);
     checkFieldNames(found.fields, options.recipe);

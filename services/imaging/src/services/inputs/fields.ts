@@ -45,17 +45,19 @@ const shownNames = 5;
  * joins the same ones. A sample is of fields, and their channels are those of all that were found.
  *
  * @param maxChannels more make a pattern a mistake.
+ * @param claim of the folder for the request.
  * @throws ImagingError `nothing-found`, `bad-listing`, `bad-options`, `output-conflict`, `damaged-output`.
  */
 export async function frozenFields(
   store: ObjectStore,
   spec: Pick<ConvertFieldsSpec, "uris" | "listing" | "outputUri" | "channelPattern" | "channelNames">,
   maxChannels: number,
+  claim: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<JobFields> {
   const { outputUri } = spec;
   if (spec.channelPattern === "") {
-    const uris = await frozenFiles(store, outputUri, spec, signal);
+    const uris = await frozenFiles(store, outputUri, spec, claim, signal);
     return { fields: uris.map((uri) => ({ uri })), leftOut: 0, leftOutNames: [] };
   }
   const pattern = channelPattern(spec.channelPattern);
@@ -83,7 +85,7 @@ export async function frozenFields(
       .filter(({ channel }) => channels.includes(channel));
     return [`# ${JSON.stringify(head)}`, ...chosen.map(({ uri }) => uri), ""].join("\n");
   };
-  const lines = (await frozenText(store, outputUri, make, signal)).split("\n").filter(Boolean);
+  const lines = (await frozenText(store, outputUri, claim, make, signal)).split("\n").filter(Boolean);
   const { channels, leftOut, leftOutNames } = headOf(lines[0] ?? "", outputUri);
   const { groups } = await groupFiles(pattern, lines.slice(1), signal);
   return { fields: groups.map((group) => fieldOf(group, channels, pattern)), leftOut, leftOutNames };

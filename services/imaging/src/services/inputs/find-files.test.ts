@@ -10,6 +10,7 @@ import { findFiles, frozenFiles } from "./find-files.ts";
 import { fits } from "./glob.ts";
 
 const signal = new AbortController().signal;
+const noClaim = async () => undefined;
 
 async function folder(t: TestContext, names: readonly string[]) {
   const dir = await mkdtemp(join(tmpdir(), "find-files-"));
@@ -108,7 +109,7 @@ test("a listing may be lines or a table, relative or not", async (t) => {
 test("what a job writes below the folder that it lists is not among its files", async (t) => {
   const { store, at, prefix } = await folder(t, ["a.tif", "out/request.json", "out-2/b.tif"]);
   const listing = create(FileListingSchema, { prefixUri: prefix });
-  const files = await frozenFiles(store, at("out"), { uris: [], listing }, signal);
+  const files = await frozenFiles(store, at("out"), { uris: [], listing }, noClaim, signal);
   assert.deepEqual(files, [at("a.tif"), at("out-2/b.tif")]);
 });
 
@@ -118,7 +119,7 @@ test("the list that was made first stays, whatever appears later", async (t) => 
     uris: [],
     listing: create(FileListingSchema, { prefixUri: `${prefix}in/` }),
   };
-  const first = await frozenFiles(store, at("out"), wanted, signal);
+  const first = await frozenFiles(store, at("out"), wanted, noClaim, signal);
   await writeFile(join(dir, "in", "b.tif"), "x");
-  assert.deepEqual(await frozenFiles(store, at("out"), wanted, signal), first);
+  assert.deepEqual(await frozenFiles(store, at("out"), wanted, noClaim, signal), first);
 });

@@ -16,35 +16,45 @@ interface Wanted {
  * The files of a job in a fixed order: those named, then those found. The list is kept as `inputs.txt` of the output folder by whoever
  * makes it first, and read from there ever after, so that a job that goes on sees the same files in the same order.
  *
+ * @param claim of the folder for the request.
  * @throws ImagingError `nothing-found`, `bad-listing`, `output-conflict`.
  */
 export async function frozenFiles(
   store: ObjectStore,
   outputUri: string,
   wanted: Wanted,
+  claim: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<string[]> {
   const own = ownPrefix(outputUri);
   const text = await frozenText(
     store,
     outputUri,
+    claim,
     async () => (await findFiles(store, wanted, signal, own)).map((uri) => `${uri}\n`).join(""),
     signal,
   );
   return text.split("\n").filter(Boolean);
 }
 
-/** What `inputs.txt` of an output folder says: as it stands there, else as it is made now, unless another makes it first. */
+/**
+ * What `inputs.txt` of an output folder says: as it stands there, else as it is made now, unless another makes it first. The folder is claimed
+ * for the request before it is written to, and only once there is a list: a mistake in a pattern costs no folder.
+ */
 export async function frozenText(
   store: ObjectStore,
   outputUri: string,
+  claim: () => Promise<void>,
   make: () => Promise<string>,
   signal: AbortSignal,
 ): Promise<string> {
   const at = joinUri(outputUri, "inputs.txt");
-  if ((await store.head(at, { signal })) !== undefined)
+  if ((await store.head(at, { signal })) !== undefined) {
+    await claim();
     return Buffer.from(await store.get(at, { signal })).toString();
+  }
   const made = await make();
+  await claim();
   const standing = await putOnce(store, at, made, { contentType: "text/plain", signal });
   return standing === undefined ? made : Buffer.from(standing).toString();
 }

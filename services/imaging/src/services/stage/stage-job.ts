@@ -28,8 +28,8 @@ export function stageHandler(deps: ImagingDeps) {
   return defineHandler("stage", async (context) => {
     const { spec, signal } = context;
     const folder = jobFolder(deps.store, spec.outputUri, signal);
-    await folder.claim(stageRequest(spec));
-    const uris = await frozenFiles(deps.store, spec.outputUri, spec, signal);
+    const claim = () => folder.claim(stageRequest(spec));
+    const uris = await frozenFiles(deps.store, spec.outputUri, spec, claim, signal);
     const names = targetNames(uris, spec);
     const shards = dealShards(uris, spec.shards);
     const parallel = spec.parallel || defaultParallel;
