@@ -19,6 +19,10 @@ export interface SessionOptions {
   readonly threads?: number;
 }
 
+// onnxruntime sends data on its use to its maker, and leaves logs in the temporary folder, unless the environment of the process says no. A
+// thread has only a copy of that: whoever starts threads sets it too (`createTaskPool` of service-kit does).
+process.env.ORT_DISABLE_TELEMETRY ??= "1";
+
 let runtime: typeof Ort | undefined;
 
 /** Loaded on first use: the native library takes tens of megabytes that not every process needs. */

@@ -29,6 +29,9 @@ const idleTimeoutMs = 4_000;
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 24 };
 
+// A thread cannot change the environment that native code sees. onnxruntime looks there before it sends data on its use to its maker.
+process.env.ORT_DISABLE_TELEMETRY ??= "1";
+
 /** Worker threads for one module of tasks. */
 export interface TaskPool {
   /**
@@ -50,7 +53,10 @@ export interface TaskPool {
   close(): Promise<void>;
 }
 
-/** Create a pool over a worker module whose exports were made by `defineTask`. Threads start on demand, and end when they have had nothing to do. */
+/**
+ * Create a pool over a worker module whose exports were made by `defineTask`. Threads start on demand, and end when they have had nothing to
+ * do for a while.
+ */
 export function createTaskPool(module: URL, options: { threads: number; idleTimeoutMs?: number }): TaskPool {
   const pool = new Piscina({
     filename: module.href,

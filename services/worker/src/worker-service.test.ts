@@ -17,6 +17,9 @@ import { bindService, createLogger, createMetrics, hostService, openChannel, tag
 import { start } from "./main.ts";
 import { makeStudy, type Study, tempDir, writeStudy } from "./services/testing.ts";
 
+// Node writes what it compiled when it ends, into a data directory that is gone by then.
+process.env.NODE_DISABLE_COMPILE_CACHE = "1";
+
 type Spec = MessageInitShape<typeof AnalysisSpecSchema>;
 
 /** The service as it runs, over gRPC and worker threads, with a control plane of one job. */
