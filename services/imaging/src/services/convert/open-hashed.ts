@@ -43,8 +43,8 @@ async function openAndHash(store: ObjectStore, uri: string, limits: ReadLimits, 
   };
   const head = await store.head(uri, { signal });
   if (head === undefined) {
-    const image = await openImage(uri, { ...options, store });
-    return { image, sha256: await hashOfFolder(store, uri, signal), heldBytes: 0 };
+    const sha256 = await hashOfFolder(store, uri, signal);
+    return { image: await openImage(uri, { ...options, store }), sha256, heldBytes: 0 };
   }
   if (head.size <= wholeBelowBytes) {
     const bytes = (await store.get(uri, { signal, room: takeBytes })) as Uint8Array<ArrayBuffer>;
@@ -58,14 +58,17 @@ async function openAndHash(store: ObjectStore, uri: string, limits: ReadLimits, 
   }
   const sha256 = await sha256Of(store, uri, { signal });
   const image = await openImage(uri, { ...options, store });
-  if ((await store.head(uri, { signal }))?.etag !== head.etag) {
+  try {
+    if ((await store.head(uri, { signal }))?.etag !== head.etag)
+      throw new ImagingError(
+        "file-changed",
+        `${uri} changed while it was read; convert it again once it is complete`,
+      );
+    return { image, sha256, heldBytes: 0 };
+  } catch (error) {
     await image[Symbol.asyncDispose]();
-    throw new ImagingError(
-      "file-changed",
-      `${uri} changed while it was read; convert it again once it is complete`,
-    );
+    throw error;
   }
-  return { image, sha256, heldBytes: 0 };
 }
 
 /** The image, whose file's bytes serve others once it is disposed of: planes are copies. */

@@ -65,12 +65,14 @@ export async function openJoined(
     again = undefined;
     const { uri: file, sha256 } = sources[index] as SourceFile;
     const { image, sha256: now } = await openWithHash(store, file, limits, signal);
-    again = { index, image };
-    if (now !== sha256)
+    if (now !== sha256) {
+      await image[Symbol.asyncDispose]();
       throw new ImagingError(
         "file-changed",
         `${file} changed while its field ${uri} was read; convert it again`,
       );
+    }
+    again = { index, image };
     return image;
   };
   try {
