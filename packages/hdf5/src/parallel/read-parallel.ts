@@ -146,7 +146,9 @@ function openPlan(reader: H5Reader, info: DatasetInfo, options: ParallelOptions)
   }
   const element = numberType(info);
   signal?.throwIfAborted();
-  const storage = info.shape === undefined || info.shape.length === 0 ? undefined : reader.storage(info);
+  const { shape = [] } = info;
+  // The reader itself has scalars and nothing, for which no index is looked at: where nothing is stored, it may be anything.
+  const storage = shape.length === 0 || shape.includes(0) ? undefined : reader.storage(info);
   const rowBytes = rowElements(info.shape ?? []) * info.elementBytes;
   const fd = storage === undefined ? undefined : open(reader.path);
   const running = new Set<Int32Array<SharedArrayBuffer>>();
@@ -187,7 +189,7 @@ function openPlan(reader: H5Reader, info: DatasetInfo, options: ParallelOptions)
       if (storage === undefined || target === undefined) return reader.read(info, start, end) as H5Numbers;
       const place = target.subarray(0, (end - start) * rowBytes);
       const swap = info.bigEndian && info.elementBytes > 1;
-      const job = describeJob(reader, info, storage, start, end, place, swap, fd!);
+      const job = start < end ? describeJob(reader, info, storage, start, end, place, swap, fd!) : undefined;
       if (job !== undefined) await run(job);
       signal?.throwIfAborted();
       return numbers(place, element);

@@ -275,6 +275,24 @@ test("one call holds no more than the reader may", async () => {
   file.close();
 });
 
+test("of no rows no index is looked at, as in reading by one thread", async () => {
+  for (const rows of [0, 10]) {
+    craft(path, () =>
+      datasetMessages(
+        numberTypes.i4,
+        [rows, 3],
+        { kind: "chunked", index: 64, chunks: [2, 3], elementBytes: 4 },
+        [],
+        false,
+      ),
+    );
+    const file = await openH5(path, { engine: "native" });
+    assert.deepEqual(file.read(file.dataset("/d"), 0, 0), new Int32Array(0));
+    assert.deepEqual(await readParallel(file, "/d", { end: 0 }), new Int32Array(0));
+    file.close();
+  }
+});
+
 test("damage is found as in reading by one thread: short data, chunks that are mostly padding", async () => {
   const short = { type: numberTypes.f4, bigEndian: false, shape: [100] } as const;
   craftDataset(path, { ...short, data: { layout: "compact", bytes: new Uint8Array(399) } });
