@@ -8,18 +8,13 @@ import { basename, join } from "node:path";
 import { createH5adSeed, mtxSeed, walkAnnData, writeMtx } from "./anndata-subject.ts";
 import { repairChecksums, signatures } from "./hdf5-subject.ts";
 import { marksOf, mutate, randomFrom } from "./mutate.ts";
-import { childRange, fuzz, printReport, serveMutants } from "./run.ts";
+import { childRange, fuzz, fuzzArguments, printReport, serveMutants } from "./run.ts";
 
 const folder = join(tmpdir(), "cytomesh-fuzz-anndata");
 const maxSeedBytes = 256 * 1024;
 const data = process.env.CYTOMESH_TEST_DATA ?? join(import.meta.dirname, "../../../shared/data");
-const args = process.argv.slice(2);
-const option = (name: string): number | undefined =>
-  args.includes(name) ? Number(args[args.indexOf(name) + 1]) : undefined;
-const seed = option("--seed") ?? 1;
-const count = Number(args[0]?.startsWith("--") === false ? args[0] : 30_000);
+const { count, seed, only } = fuzzArguments(30_000);
 const range = childRange();
-const only = option("--only");
 const tempDir = join(folder, "tmp");
 
 /** Of three mutants one is a Matrix Market triple. */

@@ -9,17 +9,13 @@ import { join } from "node:path";
 import { openH5 } from "@cytomesh/hdf5";
 import { createSeed, repairChecksums, signatures, walkFile } from "./hdf5-subject.ts";
 import { marksOf, mutate, randomFrom } from "./mutate.ts";
-import { childRange, fuzz, printReport, serveMutants } from "./run.ts";
+import { childRange, fuzz, fuzzArguments, printReport, serveMutants } from "./run.ts";
 
 const folder = join(tmpdir(), "cytomesh-fuzz-hdf5");
 const maxSeedBytes = 256 * 1024;
 const data = process.env.CYTOMESH_TEST_DATA ?? join(import.meta.dirname, "../../../shared/data");
 
-const args = process.argv.slice(2);
-const option = (name: string): number | undefined =>
-  args.includes(name) ? Number(args[args.indexOf(name) + 1]) : undefined;
-const seed = option("--seed") ?? 1;
-const count = Number(args[0]?.startsWith("--") === false ? args[0] : 30_000);
+const { count, seed, only } = fuzzArguments(30_000);
 
 function findSeeds(): string[] {
   const own = join(folder, "own.h5");
@@ -44,7 +40,6 @@ function findSeeds(): string[] {
 }
 
 const range = childRange();
-const only = option("--only");
 mkdirSync(folder, { recursive: true });
 if (range === undefined && only === undefined) {
   const seeds = findSeeds();

@@ -1,13 +1,13 @@
-// Seeded mutants of cells files: each gives a typed error or exactly what was written. `node bench/fuzz/parquet.ts [count] [seed]`
+// Seeded mutants of cells files: each gives a typed error or exactly what was written. `node bench/fuzz/parquet.ts [MUTANTS] [--seed N]`
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OmicsStoreError, scanMatrix } from "../../packages/omics-store/src/index.ts";
 import { type TestIngest, writeIngest } from "../../packages/omics-store/src/test-tables.ts";
 import { mutate, randomFrom } from "./mutate.ts";
+import { fuzzArguments } from "./run.ts";
 
-const count = Number(process.argv[2] ?? 20_000);
-const seed = Number(process.argv[3] ?? 1);
+const { count, seed } = fuzzArguments(20_000);
 
 const ingest = (countsType: "int32" | "float32"): TestIngest => ({
   id: "i",

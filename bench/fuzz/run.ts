@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { parseArgs } from "node:util";
 
 /** What came of one mutant. */
 export interface Outcome {
@@ -128,4 +129,31 @@ export function printReport(title: string, count: number, report: FuzzReport): v
   console.log(`  slowest ${report.slowest.ms.toFixed(0)} ms (mutant ${report.slowest.mutant})`);
   console.log(`  peak RSS ${report.peakRssMiB.toFixed(0)} MiB`);
   for (const { mutant, result } of report.untyped.slice(0, 10)) console.log(`  mutant ${mutant}: ${result}`);
+}
+
+/** What `[MUTANTS] [--seed N] [--only MUTANT] [--jpeg2000]` says; the last is for TIFF. */
+export function fuzzArguments(defaultCount: number): {
+  count: number;
+  seed: number;
+  only: number | undefined;
+  jpeg2000: boolean;
+} {
+  const { values, positionals } = parseArgs({
+    options: {
+      seed: { type: "string", default: "1" },
+      only: { type: "string" },
+      jpeg2000: { type: "boolean", default: false },
+    },
+    allowPositionals: true,
+  });
+  const number = (name: string, text: string): number => {
+    if (/^\d+$/.test(text)) return Number(text);
+    throw new Error(`${name}: expected a whole number, found ${text}`);
+  };
+  return {
+    count: number("MUTANTS", positionals[0] ?? String(defaultCount)),
+    seed: number("--seed", values.seed),
+    only: values.only === undefined ? undefined : number("--only", values.only),
+    jpeg2000: values.jpeg2000,
+  };
 }

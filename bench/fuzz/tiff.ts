@@ -8,14 +8,9 @@ import { encodeOmeTiff, MicroscopyError, openImageBytes } from "@cytomesh/micros
 import { createJpeg2000Encoder } from "../../packages/microscopy/src/testing/jpeg2000.ts";
 import { buildTiff } from "../../packages/microscopy/src/testing/tiff-builder.ts";
 import { mutate, randomFrom } from "./mutate.ts";
-import { childRange, fuzz, printReport, serveMutants } from "./run.ts";
+import { childRange, fuzz, fuzzArguments, printReport, serveMutants } from "./run.ts";
 
-const args = process.argv.slice(2);
-const option = (name: string): number | undefined =>
-  args.includes(name) ? Number(args[args.indexOf(name) + 1]) : undefined;
-const seed = option("--seed") ?? 1;
-const count = Number(args[0]?.startsWith("--") === false ? args[0] : 4_000);
-const onlyJpeg2000 = args.includes("--jpeg2000");
+const { count, seed, only, jpeg2000: onlyJpeg2000 } = fuzzArguments(4_000);
 const images = join(
   process.env.CYTOMESH_TEST_DATA ?? join(import.meta.dirname, "../../../shared/data"),
   "imaging",
@@ -116,7 +111,6 @@ async function attemptOf(): Promise<(mutant: number) => Promise<string>> {
 }
 
 const range = childRange();
-const only = option("--only");
 if (range !== undefined) await serveMutants(range, await attemptOf());
 else if (only !== undefined) console.log(await (await attemptOf())(only));
 else {

@@ -3,14 +3,9 @@
 // Seeds are made here: v2, v3 and shards of the model that the tests use, blosc containers of every codec, and a zip file of our writer.
 // Of a hierarchy one or more objects are changed (metadata by value, so that it stays JSON), of the zip any bytes.
 import { makeFuzzer } from "../../packages/zarr/src/testing/fuzz.ts";
-import { childRange, fuzz, printReport, serveMutants } from "./run.ts";
+import { childRange, fuzz, fuzzArguments, printReport, serveMutants } from "./run.ts";
 
-const args = process.argv.slice(2);
-const option = (name: string): number | undefined =>
-  args.includes(name) ? Number(args[args.indexOf(name) + 1]) : undefined;
-const seed = option("--seed") ?? 1;
-const count = Number(args[0]?.startsWith("--") === false ? args[0] : 30_000);
-const only = option("--only");
+const { count, seed, only } = fuzzArguments(30_000);
 const range = childRange();
 
 if (range === undefined && only === undefined) {
