@@ -1,7 +1,6 @@
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { AnnDataError } from "./errors.ts";
+import { openNameless, readAt, writeAt } from "./nameless-file.ts";
 
 /** Entries per piece: small ones cost a system call each, big ones memory. */
 const minPiece = 256;
@@ -24,8 +23,7 @@ export interface Spill {
 }
 
 /**
- * Sorts entries into buckets on disk, to turn a matrix that does not fit into memory. The file has no name while it is in use, so
- * that nothing is left behind whatever happens.
+ * Sorts entries into buckets on disk, to turn a matrix that does not fit into memory.
  *
  * @param bufferBytes memory for all buckets together; at least 256 entries per bucket are held
  * @param wide values are float64, otherwise float32
@@ -40,16 +38,17 @@ export function createSpill(buckets: number, bufferBytes: number, wide: boolean,
   );
   const open: (Entries & { count: number })[] = [];
   const pieces: { at: number; count: number }[][] = Array.from({ length: buckets }, () => []);
+  const room = { folder, needs: "turning a matrix needs room for its entries" };
   let fd: number | undefined;
   let end = 0;
 
   function flush(bucket: number): void {
     const { major, minor, data, count } = open[bucket]!;
-    fd ??= namelessFile(folder);
+    fd ??= openNameless("cytomesh-spill-", room);
     pieces[bucket]!.push({ at: end, count });
     for (const array of [major, minor, data]) {
       const bytes = new Uint8Array(array.buffer, 0, count * array.BYTES_PER_ELEMENT);
-      writeAll(fd, bytes, end, folder);
+      writeAt(fd, bytes, end, room);
       end += bytes.length;
     }
     open[bucket]!.count = 0;
@@ -74,7 +73,7 @@ export function createSpill(buckets: number, bufferBytes: number, wide: boolean,
         let position = from;
         for (const array of [out.major, out.minor, out.data]) {
           const size = array.BYTES_PER_ELEMENT;
-          readAll(fd!, new Uint8Array(array.buffer, at * size, count * size), position);
+          readAt(fd!, new Uint8Array(array.buffer, at * size, count * size), position);
           position += count * size;
         }
         at += count;
@@ -99,43 +98,4 @@ function emptyEntries(length: number, wide: boolean): Entries {
     minor: new Int32Array(length),
     data: wide ? new Float64Array(length) : new Float32Array(length),
   };
-}
-
-function namelessFile(folder: string): number {
-  try {
-    const own = mkdtempSync(join(folder, "cytomesh-spill-"));
-    const fd = openSync(join(own, "entries"), "wx+", 0o600);
-    unlinkSync(join(own, "entries"));
-    rmSync(own, { recursive: true });
-    return fd;
-  } catch (error) {
-    throw failed(folder, error);
-  }
-}
-
-function writeAll(fd: number, bytes: Uint8Array, position: number, folder: string): void {
-  try {
-    for (let done = 0; done < bytes.length; ) {
-      done += writeSync(fd, bytes, done, bytes.length - done, position + done);
-    }
-  } catch (error) {
-    throw failed(folder, error);
-  }
-}
-
-function failed(folder: string, error: unknown): AnnDataError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new AnnDataError(
-    "write-failed",
-    `${folder}: turning a matrix needs room for its entries on disk: ${reason}; name another folder with tempDir`,
-    { cause: error },
-  );
-}
-
-function readAll(fd: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    const read = readSync(fd, bytes, done, bytes.length - done, position + done);
-    if (read === 0) throw new AnnDataError("write-failed", "the file of spilled entries ended early");
-    done += read;
-  }
 }

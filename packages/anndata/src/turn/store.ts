@@ -1,7 +1,6 @@
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { AnnDataError } from "../errors.ts";
+import { openNameless, type Room, readAt, writeAt } from "../nameless-file.ts";
 import type { Partition, Piece } from "./partition.ts";
 import type { TurnPlan } from "./plan.ts";
 
@@ -36,7 +35,7 @@ export function createTurnStore(plan: TurnPlan, memoryBytes: number, folder = tm
     ...plan,
     heads: new Int32Array(new SharedArrayBuffer(plan.steps * headLength(plan) * 4)),
     memory: inMemory ? new Uint8Array(new SharedArrayBuffer(bytes)) : undefined,
-    fd: inMemory ? undefined : namelessFile(folder, bytes),
+    fd: inMemory ? undefined : openNameless("cytomesh-turn-", roomOf(plan, folder)),
     folder,
   };
 }
@@ -122,13 +121,7 @@ function write(store: TurnStore, values: Numbers, position: number): void {
     store.memory.set(bytes, position);
     return;
   }
-  try {
-    for (let done = 0; done < bytes.length; ) {
-      done += writeSync(store.fd!, bytes, done, bytes.length - done, position + done);
-    }
-  } catch (error) {
-    throw failed(store.folder, store.nnz * mostBytes(store), error);
-  }
+  writeAt(store.fd!, bytes, position, roomOf(store, store.folder));
 }
 
 function read(store: TurnStore, into: Numbers, position: number): void {
@@ -137,31 +130,10 @@ function read(store: TurnStore, into: Numbers, position: number): void {
     bytes.set(store.memory.subarray(position, position + bytes.length));
     return;
   }
-  for (let done = 0; done < bytes.length; ) {
-    const got = readSync(store.fd!, bytes, done, bytes.length - done, position + done);
-    if (got === 0) throw new AnnDataError("write-failed", "the file of sorted entries ended early");
-    done += got;
-  }
+  readAt(store.fd!, bytes, position);
 }
 
-function namelessFile(folder: string, bytes: number): number {
-  try {
-    const own = mkdtempSync(join(folder, "cytomesh-turn-"));
-    try {
-      return openSync(join(own, "entries"), "wx+", 0o600);
-    } finally {
-      rmSync(own, { recursive: true, force: true });
-    }
-  } catch (error) {
-    throw failed(folder, bytes, error);
-  }
-}
-
-function failed(folder: string, bytes: number, error: unknown): AnnDataError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new AnnDataError(
-    "write-failed",
-    `${folder}: turning a matrix by column round needs up to ${bytes} bytes for its entries on disk: ${reason}; name another folder with tempDir`,
-    { cause: error },
-  );
+function roomOf(plan: TurnPlan, folder: string): Room {
+  const bytes = plan.nnz * mostBytes(plan);
+  return { folder, needs: `turning a matrix by column round needs up to ${bytes} bytes for its entries` };
 }

@@ -37,11 +37,11 @@ export interface FieldImage extends AsyncDisposable {
 }
 
 /**
- * Open the first image of a file, or the files of a field as one image. Channels are those of the file; where it does not say what its pages are, every page is one; the samples of
- * a colour pixel are channels too.
+ * Open the first image of a file, or the files of a field as one image. Channels are those of the file; where it does not say what its pages
+ * are, every page is one; the samples of a colour pixel are channels too.
  *
- * @throws ImagingError `too-large`, `wrong-axes`, `file-changed`, and as `openJoined`; `channel` also `no-such-channel`, `unsupported-pixels`. MicroscopyError,
- *   errors of the store.
+ * @throws ImagingError `too-large`, `wrong-axes`, `file-changed`, and as `openJoined`; `channel` also `no-such-channel`,
+ *   `unsupported-pixels`. MicroscopyError, errors of the store.
  */
 export async function openFieldImage(
   store: ObjectStore,

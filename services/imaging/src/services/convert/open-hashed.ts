@@ -97,7 +97,7 @@ async function openAlone(
   }
 }
 
-/** The SHA-256 that `openFieldImage` finds, without reading the image. */
+/** The SHA-256 that `openWithHash` finds, without reading the image. */
 export async function hashOfSource(store: ObjectStore, uri: string, signal: AbortSignal): Promise<string> {
   const head = await store.head(uri, { signal });
   return head === undefined ? hashOfFolder(store, uri, signal) : sha256Of(store, uri, { signal });
